@@ -1,0 +1,44 @@
+package app
+
+import (
+	"errors"
+	"time"
+)
+
+// ErrConfig marks a mistake in the configuration or in the use of the machine
+// (a data directory or an address in use): exit code 2.
+var ErrConfig = errors.New("configuration")
+
+// ErrRefused marks topics or state that a person must mend: exit code 3.
+var ErrRefused = errors.New("refused")
+
+// Config is everything that run can be told. The zero value of a field means
+// the default that its comment names; Validate fills it in.
+type Config struct {
+	Roles          []string      // processor, view; both
+	Brokers        []string      // empty: the embedded broker
+	BrokerWait     time.Duration // how long to wait for a broker at start; 10 s; negative: for ever
+	SessionTimeout time.Duration // 10 s; 30 s with an instance id
+	Partitions     int32         // of every topic; 12
+	Replication    int16         // 3; 1 with the embedded broker
+	DataDir        string        // ./billstream-data
+	InstanceID     string        // static membership; empty: dynamic member
+	Listen         string        // data listener; 127.0.0.1:8080; "off"
+	AdminListen    string        // admin listener; 127.0.0.1:8081; "off"
+	EmbeddedListen string        // embedded broker; 127.0.0.1:9092
+	InsecureBind   bool          // allow addresses beyond loopback without authentication
+
+	CommitInterval time.Duration // 100 ms; 10 ms to 10 s
+	ReadyGrace     time.Duration // 30 s
+	ShutdownDelay  time.Duration // 0
+	DrainTimeout   time.Duration // 10 s
+	LeaveOnStop    bool
+
+	MaxInflight    int // HTTP requests in work; 512
+	MaxConnections int // sockets per listener; 2048
+
+	Ingest          string // "", on, off: POST /v1/events; default on with the embedded broker
+	UnknownTypes    string // ignore, dead-letter; ignore
+	UpdatesAccount  bool   // updates carry the account after them
+	UpdatesEncoding string // protobuf, json; protobuf
+}
