@@ -12,6 +12,9 @@ var ErrConfig = errors.New("configuration")
 // ErrRefused marks topics or state that a person must mend: exit code 3.
 var ErrRefused = errors.New("refused")
 
+// ErrFenced means that another process runs under this instance id: exit code 4.
+var ErrFenced = errors.New("fenced")
+
 // Config is everything that run can be told. The zero value of a field means
 // the default that its comment names; Validate fills it in.
 type Config struct {
@@ -42,3 +45,7 @@ type Config struct {
 	UpdatesAccount  bool   // updates carry the account after them
 	UpdatesEncoding string // protobuf, json; protobuf
 }
+
+// Validate fills in the defaults and reports every mistake at once; each is
+// ErrConfig.
+func (c *Config) Validate() error { panic("contract: to be built") }
