@@ -1,0 +1,163 @@
+package app
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+)
+
+// The bounds of what can be configured.
+const (
+	minCommitInterval = 10 * time.Millisecond
+	maxCommitInterval = 10 * time.Second
+	maxPartitions     = 10_000
+	off               = "off" // the address of a listener that is not opened
+)
+
+// Roles of a process.
+const (
+	RoleProcessor = "processor" // takes part in the group
+	RoleView      = "view"      // answers lookups
+)
+
+// Embedded reports whether the process brings its own broker.
+func (c *Config) Embedded() bool { return len(c.Brokers) == 0 }
+
+// Validate fills in the defaults and reports every mistake at once; each of
+// them is ErrConfig.
+func (c *Config) Validate() error {
+	c.fill()
+	var errs []error
+	wrong := func(name string, got any, want string) {
+		errs = append(errs, misconfigured(fmt.Errorf("%s is %v, want %s", name, got, want), ""))
+	}
+	for _, r := range c.Roles {
+		if r != RoleProcessor && r != RoleView {
+			wrong("roles", r, "processor or view")
+		}
+	}
+	if c.CommitInterval < minCommitInterval || c.CommitInterval > maxCommitInterval {
+		wrong("commit-interval", c.CommitInterval, "10ms to 10s")
+	}
+	if c.Partitions < 1 || c.Partitions > maxPartitions {
+		wrong("partitions", c.Partitions, "1 to 10000")
+	}
+	if c.Embedded() && c.Replication != 1 {
+		wrong("replication", c.Replication, "1 with the embedded broker, which is one node")
+	}
+	if c.Replication < 1 {
+		wrong("replication", c.Replication, "1 or more")
+	}
+	c.positive(wrong)
+	c.oneOf(wrong)
+	c.addresses(wrong)
+	return errors.Join(errs...)
+}
+
+// positive checks what must not be negative.
+func (c *Config) positive(wrong func(string, any, string)) {
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"session-timeout", c.SessionTimeout}, {"ready-grace", c.ReadyGrace},
+		{"shutdown-delay", c.ShutdownDelay}, {"drain-timeout", c.DrainTimeout},
+	} {
+		if d.d < 0 {
+			wrong(d.name, d.d, "0s or more")
+		}
+	}
+	if c.MaxInflight < 1 {
+		wrong("max-inflight", c.MaxInflight, "1 or more")
+	}
+	if c.MaxConnections < 1 {
+		wrong("max-connections", c.MaxConnections, "1 or more")
+	}
+}
+
+// oneOf checks the closed lists.
+func (c *Config) oneOf(wrong func(string, any, string)) {
+	if !slices.Contains([]string{"", "on", off}, c.Ingest) {
+		wrong("ingest", c.Ingest, "on or off")
+	}
+	if !slices.Contains([]string{"ignore", "dead-letter"}, c.UnknownTypes) {
+		wrong("unknown-types", c.UnknownTypes, "ignore or dead-letter")
+	}
+	if !slices.Contains([]string{"protobuf", "json"}, c.UpdatesEncoding) {
+		wrong("updates-encoding", c.UpdatesEncoding, "protobuf or json")
+	}
+}
+
+// addresses checks that every listener has a usable address, and none beyond
+// loopback unless that was asked for: there is no authentication yet.
+func (c *Config) addresses(wrong func(string, any, string)) {
+	for _, a := range []struct{ name, addr string }{
+		{"listen", c.Listen}, {"admin-listen", c.AdminListen}, {"embedded-listen", c.EmbeddedListen},
+	} {
+		if a.addr == off && a.name != "embedded-listen" {
+			continue
+		}
+		host, _, err := net.SplitHostPort(a.addr)
+		switch {
+		case err != nil:
+			wrong(a.name, a.addr, "HOST:PORT")
+		case !loopback(host) && a.name == "embedded-listen":
+			wrong(a.name, a.addr, "a loopback address: the embedded broker has no authentication")
+		case !loopback(host) && !c.InsecureBind:
+			wrong(a.name, a.addr, "a loopback address, or --insecure-bind: anybody who reaches it could read every account")
+		}
+	}
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// fill puts the default where nothing was said.
+func (c *Config) fill() {
+	if len(c.Roles) == 0 {
+		c.Roles = []string{RoleProcessor, RoleView}
+	}
+	session := 10 * time.Second
+	if c.InstanceID != "" {
+		session = 30 * time.Second
+	}
+	replication := int16(3)
+	if c.Embedded() {
+		replication = 1
+	}
+	c.SessionTimeout = cmp.Or(c.SessionTimeout, session)
+	c.Replication = cmp.Or(c.Replication, replication)
+	c.Partitions = cmp.Or(c.Partitions, 12)
+	c.BrokerWait = cmp.Or(c.BrokerWait, 10*time.Second)
+	c.DataDir = cmp.Or(c.DataDir, "./billstream-data")
+	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
+	c.AdminListen = cmp.Or(c.AdminListen, "127.0.0.1:8081")
+	c.EmbeddedListen = cmp.Or(c.EmbeddedListen, "127.0.0.1:9092")
+	c.CommitInterval = cmp.Or(c.CommitInterval, 100*time.Millisecond)
+	c.ReadyGrace = cmp.Or(c.ReadyGrace, 30*time.Second)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 10*time.Second)
+	c.MaxInflight = cmp.Or(c.MaxInflight, 512)
+	c.MaxConnections = cmp.Or(c.MaxConnections, 2048)
+	c.UnknownTypes = cmp.Or(c.UnknownTypes, "ignore")
+	c.UpdatesEncoding = cmp.Or(c.UpdatesEncoding, "protobuf")
+}
+
+// ingest reports whether POST /v1/events is open: by default only where the
+// events topic is ours, with the embedded broker.
+func (c *Config) ingest() bool {
+	if c.Ingest == "" {
+		return c.Embedded()
+	}
+	return c.Ingest == "on"
+}
+
+// has reports whether the process plays a role.
+func (c *Config) has(role string) bool { return slices.Contains(c.Roles, role) }

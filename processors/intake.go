@@ -1,0 +1,69 @@
+package processors
+
+import (
+	"github.com/lovoo/goka"
+
+	"billstream/codecs"
+	"billstream/internal/billing"
+	"billstream/internal/customer"
+)
+
+// consumed is a goka.Context that keeps the record as Kafka delivered it.
+// goka's own context makes a null key an empty one and the headers a map,
+// which loses their order and repeats.
+type consumed interface {
+	RecordKey() []byte // nil for a null key
+	RecordValue() []byte
+	RecordHeaders(yield func(key, value []byte) bool)
+}
+
+// incoming is one record of customer.events.
+type incoming struct {
+	key       []byte
+	value     []byte
+	headers   []codecs.Header
+	at        billing.Position
+	timestamp customer.Instant // the record's
+}
+
+func intake(ctx goka.Context, rec consumed) incoming {
+	in := incoming{
+		key:       rec.RecordKey(),
+		value:     rec.RecordValue(),
+		at:        billing.Position{Topic: string(ctx.Topic()), Partition: ctx.Partition(), Offset: ctx.Offset()},
+		timestamp: customer.InstantOf(ctx.Timestamp()),
+	}
+	rec.RecordHeaders(func(key, value []byte) bool {
+		if in.headers == nil {
+			in.headers = make([]codecs.Header, 0, binaryModeHeaders)
+		}
+		in.headers = append(in.headers, codecs.Header{Key: headerName(key), Value: value})
+		return true
+	})
+	return in
+}
+
+// binaryModeHeaders is how many headers an event in binary mode usually has.
+const binaryModeHeaders = 8
+
+// headerName returns key as a string, without an allocation for the names that
+// every event carries.
+func headerName(key []byte) string {
+	switch string(key) {
+	case "ce_specversion":
+		return "ce_specversion"
+	case "ce_id":
+		return "ce_id"
+	case "ce_source":
+		return "ce_source"
+	case "ce_type":
+		return "ce_type"
+	case "ce_subject":
+		return "ce_subject"
+	case "ce_time":
+		return "ce_time"
+	case "content-type":
+		return "content-type"
+	}
+	return string(key)
+}

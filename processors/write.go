@@ -1,0 +1,69 @@
+package processors
+
+import (
+	"github.com/lovoo/goka"
+
+	"billstream/codecs"
+	"billstream/internal/customer"
+	"billstream/internal/topics"
+)
+
+// write hands the verdict to goka and returns what to count once it is
+// committed. Neither of the two outputs waits for the other here: that they
+// become visible together is the write path's business, not the callback's.
+func (b *Billing) write(ctx goka.Context, in incoming, v verdict) entry {
+	e := entry{offset: in.at.Offset, outcome: v.outcome, kind: kindOf(v.event), timestamp: in.timestamp.Time()}
+	key := ctx.Key()
+	if v.update != nil {
+		r := codecs.UpdateRecord(v.update, in.at.Partition, b.encoding(), !b.cfg.WithoutAccount)
+		ctx.Emit(topics.BillingUpdates, key, &r)
+		e.class = v.update.Class
+		for i := range v.update.Changes {
+			e.facets[v.update.Changes[i].Facet]++
+		}
+		e.updateBytes = size(&r)
+	}
+	if v.row != nil {
+		ctx.SetValue(v.row)
+		e.rowBytes = len(key) + len(v.row)
+	}
+	if v.refusal != nil {
+		r := b.deadLetter(in, v.refusal)
+		ctx.Emit(topics.DeadLetters, key, &r)
+		e.code = v.refusal.Code
+		e.letterBytes = size(&r)
+		b.cfg.Log.Warn("dead letter written", "topic", in.at.Topic, "partition", in.at.Partition, "offset", in.at.Offset, "code", v.refusal.Code)
+	}
+	return e
+}
+
+func (b *Billing) encoding() codecs.Encoding {
+	if b.cfg.JSONUpdates {
+		return codecs.JSON
+	}
+	return codecs.Protobuf
+}
+
+// deadLetter keeps the record as it came. The value is left out where it must
+// not be kept: card numbers, and whatever belongs to an erased customer.
+func (b *Billing) deadLetter(in incoming, r *customer.Refusal) codecs.Record {
+	l := codecs.DeadLetter{
+		Code: r.Code, Detail: r.Text(),
+		Topic: in.at.Topic, Partition: in.at.Partition, Offset: in.at.Offset,
+		Timestamp: in.timestamp.Time().UnixMilli(),
+		Key:       in.key, Value: in.value, Headers: in.headers,
+		Version: b.cfg.Version, Attempt: 1,
+		Withheld: r.Code == customer.CardNumber || r.Code == customer.ErasedCustomer,
+	}
+	return l.Record()
+}
+
+func size(r *codecs.Record) int { return len(r.Key) + len(r.Value) }
+
+// kindOf returns the label of an event's type, without its version.
+func kindOf(e *customer.Event) customer.Type {
+	if e == nil {
+		return 0
+	}
+	return e.Type
+}
