@@ -1,0 +1,52 @@
+# billstream: `make run` shows it, `make test` proves it. Nothing but Go is
+# needed for these two; .ci/run installs what the others want.
+
+GO       ?= go
+FUZZTIME ?= 30s
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS  := -X main.version=$(VERSION) -X main.revision=$(REVISION)
+BIN      := bin/billstream
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test race browser fuzz bench lint generate
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the binary into bin/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/billstream
+
+run: build ## the main job on the embedded broker: seven years of a real registry's customers
+	./$(BIN) demo
+
+test: ## the quick loop: rules, domain, codecs, components, and the whole pipeline in the process
+	$(GO) vet ./...
+	$(GO) test ./...
+	cd dashboards/internal/check && $(GO) test ./...
+
+race: ## the component tests under the race detector
+	$(GO) test -race -timeout 20m $(shell $(GO) list ./... | grep -v -e /cmd/ -e /proto/)
+
+browser: ## the console page in a real browser (chromium)
+	$(GO) test -tags browser -run Browser ./views
+
+fuzz: ## every fuzz target, FUZZTIME each
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+bench: ## CPU and allocations of the per-event path and of a lookup
+	$(GO) test -run '^$$' -bench . -benchmem ./codecs ./internal/billing ./views
+
+lint: ## gofumpt, vet, staticcheck, tidy
+	@out=$$($(GO) tool gofumpt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not formatted:"; echo "$$out"; exit 1; }
+	$(GO) vet ./... && $(GO) vet -tags browser,isocodes ./...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+
+generate: ## protobuf code and dashboards from their sources (needs protoc)
+	$(GO) generate ./...
