@@ -45,4 +45,3 @@ type Config struct {
 	UpdatesAccount  bool   // updates carry the account after them
 	UpdatesEncoding string // protobuf, json; protobuf
 }
-
