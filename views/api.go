@@ -1,0 +1,5 @@
+package views
+
+func routes(c *Config) []Route { return nil }
+
+var kinds []kind

@@ -1,0 +1,96 @@
+package views
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"billstream/codecs"
+	"billstream/internal/billing"
+)
+
+// Partition is one partition of the account view: the rows of billing-table
+// whose key hashes to it, ordered by key bytes.
+type Partition interface {
+	// Get returns the row of key; ok is false when there is none. The bytes
+	// must stay as they are after the call: they are read, never changed.
+	Get(key string) (value []byte, ok bool, err error)
+
+	// Ascend yields the rows from key from on, in bytewise order, until yield
+	// returns false. It must not hold a lock that a writer needs while yield
+	// runs: a page of the list keeps one walk open per partition.
+	Ascend(from string, yield func(key string, value []byte) bool)
+}
+
+// Config is what the data listener answers from. Partitions, Partition, Ready
+// and Metrics are required.
+type Config struct {
+	Partitions int32                                    // of billing-table, at least 1
+	Partition  func(p int32) Partition                  // p is 0 to Partitions-1; asked once per request, after Ready
+	Ready      func(p int32) (remaining int64, ok bool) // false until p has recovered completely; remaining records, when known
+
+	// Emit writes events to customer.events, in this order per customer, and
+	// returns their positions, index by index, once all in-sync replicas have
+	// them. Its error holds no customer data. Nil: ingest is off.
+	Emit func(ctx context.Context, events []codecs.Record) ([]billing.Position, error)
+
+	EmitTimeout time.Duration    // how long Emit may take; 0 means 10 s
+	Draining    func() bool      // true: new requests are refused; nil: never
+	Now         func() time.Time // stands in for the record timestamp when events are checked; nil: time.Now
+	MaxInflight int              // requests in work; 0 means 512
+	Metrics     *Metrics
+	Log         *slog.Logger // nil: nowhere
+}
+
+// DefaultMaxInflight is how many requests a listener works on at once, if not
+// told otherwise.
+const DefaultMaxInflight = 512
+
+// New returns the handler of the data listener. Every mistake in c is reported
+// at once.
+func New(c Config) (http.Handler, error) {
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("configure the data listener: %w", err)
+	}
+	return NewFront(Front{
+		Listener:    "data",
+		Routes:      routes(&c),
+		MaxInflight: c.MaxInflight,
+		Draining:    c.Draining,
+		Metrics:     c.Metrics,
+		Log:         c.Log,
+	}), nil
+}
+
+// validate fills in the defaults and reports what is missing.
+func (c *Config) validate() error {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.EmitTimeout == 0 {
+		c.EmitTimeout = 10 * time.Second
+	}
+	var errs []error
+	if c.Partitions < 1 {
+		errs = append(errs, fmt.Errorf("number of partitions is %d, want at least 1", c.Partitions))
+	}
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"Partition", c.Partition != nil},
+		{"Ready", c.Ready != nil},
+		{"Metrics", c.Metrics != nil},
+	} {
+		if !f.set {
+			errs = append(errs, fmt.Errorf("%s is nil, want a value", f.name))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,95 @@
+package views
+
+import (
+	"cmp"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics counts the requests of all listeners of the process.
+type Metrics struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	inFlight *prometheus.GaugeVec
+}
+
+// NewMetrics registers on reg, which the caller owns. It is called once per
+// process: the listeners share it.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "billstream_http_requests_total",
+			Help: "HTTP requests answered, by pattern of the route (none: no route matched) and status code.",
+		}, []string{"listener", "handler", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "billstream_http_request_duration_seconds",
+			Help: "Time from the request's header read to its answer written, by pattern of the route.",
+			Buckets: []float64{
+				.001, .0025, .005, .01, .025, .05, .1, .15, .25, .5, 1, 2.5, 5, 15, 60,
+			},
+			NativeHistogramBucketFactor:     1.1,
+			NativeHistogramMaxBucketNumber:  160,
+			NativeHistogramMinResetDuration: time.Hour,
+		}, []string{"listener", "handler"}),
+		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "billstream_http_requests_in_flight",
+			Help: "HTTP requests in work.",
+		}, []string{"listener"}),
+	}
+	reg.MustRegister(m.requests, m.duration, m.inFlight)
+	return m
+}
+
+// noRoute is the label of requests that no pattern matched.
+const noRoute = "none"
+
+// listenerMetrics holds the handles of one listener, resolved at its start.
+type listenerMetrics struct {
+	requests *prometheus.CounterVec // curried with the listener
+	inFlight prometheus.Gauge
+	routes   map[string]routeMetrics // by pattern, and noRoute; not changed after the start
+}
+
+type routeMetrics struct {
+	ok       prometheus.Counter // status 200; the others are looked up
+	duration prometheus.Observer
+}
+
+// listener resolves the handles for the patterns of one listener and starts
+// the counter of good answers of each at 0.
+func (m *Metrics) listener(name string, patterns []string) *listenerMetrics {
+	label := prometheus.Labels{"listener": name}
+	l := &listenerMetrics{
+		requests: m.requests.MustCurryWith(label),
+		inFlight: m.inFlight.With(label),
+		routes:   make(map[string]routeMetrics, len(patterns)+1),
+	}
+	durations := m.duration.MustCurryWith(label)
+	for _, p := range append([]string{noRoute}, patterns...) {
+		r := routeMetrics{duration: durations.WithLabelValues(p)}
+		if p != noRoute {
+			r.ok = l.requests.WithLabelValues(p, strconv.Itoa(http.StatusOK))
+		}
+		l.routes[p] = r
+	}
+	return l
+}
+
+// observe accounts for one answer; pattern is "" when no route matched.
+func (l *listenerMetrics) observe(pattern string, code int, took time.Duration) {
+	pattern = cmp.Or(pattern, noRoute)
+	r, known := l.routes[pattern]
+	if !known { // a redirect names the path that would match
+		pattern = noRoute
+		r = l.routes[noRoute]
+	}
+	r.duration.Observe(took.Seconds())
+	if code == http.StatusOK && r.ok != nil {
+		r.ok.Inc()
+		return
+	}
+	l.requests.WithLabelValues(pattern, strconv.Itoa(code)).Inc()
+}
