@@ -1,0 +1,3 @@
+package codecs
+
+//go:generate sh proto/generate.sh
