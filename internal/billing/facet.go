@@ -1,7 +1,5 @@
 package billing
 
-import "billstream/internal/customer"
-
 // Facet is one independently changing part of an account. Its order is the
 // order of changes in an update.
 type Facet uint8
