@@ -1,7 +1,6 @@
 package codecs
 
 import (
-	"billstream/internal/billing"
 	"billstream/internal/customer"
 )
 
@@ -44,35 +43,3 @@ func SplitBatch(body []byte) ([][]byte, error) { panic("to be built") }
 // EventPointer returns the JSON pointer of r inside the whole event, "" if none.
 func EventPointer(r *customer.Refusal) string { panic("to be built") }
 
-// AppendRow appends row.
-func AppendRow(dst []byte, row *billing.Row) ([]byte, error) { panic("to be built") }
-
-// ParseRow reads a row; its strings are copies.
-func ParseRow(b []byte) (*billing.Row, error) { panic("to be built") }
-
-// RowFormat returns the format of an encoded row.
-func RowFormat(b []byte) (uint32, error) { panic("to be built") }
-
-// PositionKeyPrefix begins the keys of position rows.
-const PositionKeyPrefix = "~position."
-
-// PositionRow says how far a partition of the input has been processed.
-type PositionRow struct {
-	NextOffset int64            // of the first input record not yet processed
-	RecordedAt customer.Instant // timestamp of the record before NextOffset
-	TopicID    []byte           // of the input topic
-}
-
-// AppendPosition appends p as a table row.
-func AppendPosition(dst []byte, p *PositionRow) []byte { panic("to be built") }
-
-// ParsePosition reads a position row.
-func ParsePosition(b []byte) (*PositionRow, error) { panic("to be built") }
-
-// AppendUpdate appends u as protobuf.
-func AppendUpdate(dst []byte, u *billing.Update) []byte { return appendUpdate(dst, u, true) }
-
-func appendUpdate(dst []byte, u *billing.Update, withAccount bool) []byte { panic("to be built") }
-
-// ParseUpdate reads an update.
-func ParseUpdate(b []byte) (*billing.Update, error) { panic("to be built") }

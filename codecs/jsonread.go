@@ -1,0 +1,341 @@
+package codecs
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// A reader of JSON that keeps what encoding/json hides: repeated names, bad
+// UTF-8, halves of surrogate pairs, the exact case of names, and whether a
+// number is an integer. It makes no copies: a document is a list of nodes that
+// point into its text.
+
+// kind is what a JSON value is.
+type kind uint8
+
+const (
+	kindNull kind = iota
+	kindBool
+	kindNumber
+	kindString
+	kindArray
+	kindObject
+)
+
+// String names the kind as a refusal does: "is a number, want a string".
+func (k kind) String() string {
+	return [...]string{"null", "a boolean", "a number", "a string", "an array", "an object"}[k]
+}
+
+// node is one JSON value, or the name of a member, which stands before its
+// value. The parts of an array or object follow it.
+type node struct {
+	kind       kind
+	escaped    bool   // a string with escapes
+	integer    bool   // a number without fraction and exponent
+	start, end uint32 // its text; of a string, that between the quotes
+	next       uint32 // the first node behind it and all its parts
+}
+
+// maxDepth bounds how deep values may nest. Events need four levels.
+const maxDepth = 64
+
+// stackNodes is room for the nodes of most events without an allocation.
+const stackNodes = 64
+
+// document is a JSON text taken apart. Node 0 is the whole; so 0 also stands
+// for a member that is absent.
+type document struct {
+	src   string
+	nodes []node
+}
+
+// parseJSON appends the nodes of src to nodes, which is empty, and reports
+// whether src is one JSON value (RFC 8259) that nests at most maxDepth deep.
+// It checks the grammar only: see document.fault for the rest.
+func parseJSON(src string, nodes []node) ([]node, bool) {
+	if uint64(len(src)) >= 1<<32 {
+		return nodes, false
+	}
+	p := parser{src: src}
+	nodes, ok := p.value(nodes, 0)
+	p.space()
+	return nodes, ok && p.pos == len(src)
+}
+
+type parser struct {
+	src string
+	pos int
+}
+
+func (p *parser) space() {
+	for p.pos < len(p.src) {
+		switch p.src[p.pos] {
+		case ' ', '\n', '\r', '\t':
+			p.pos++
+		default:
+			return
+		}
+	}
+}
+
+// skip consumes c, if it is next behind white space.
+func (p *parser) skip(c byte) bool {
+	p.space()
+	if p.pos < len(p.src) && p.src[p.pos] == c {
+		p.pos++
+		return true
+	}
+	return false
+}
+
+func (p *parser) value(nodes []node, depth int) ([]node, bool) {
+	p.space()
+	if p.pos >= len(p.src) || depth > maxDepth {
+		return nodes, false
+	}
+	switch c := p.src[p.pos]; c {
+	case '"':
+		return p.string(nodes)
+	case '{':
+		return p.object(nodes, depth)
+	case '[':
+		return p.array(nodes, depth)
+	case 't':
+		return p.literal(nodes, kindBool, "true")
+	case 'f':
+		return p.literal(nodes, kindBool, "false")
+	case 'n':
+		return p.literal(nodes, kindNull, "null")
+	default:
+		return p.number(nodes)
+	}
+}
+
+func (p *parser) object(nodes []node, depth int) ([]node, bool) {
+	at := len(nodes)
+	nodes = append(nodes, node{kind: kindObject, start: uint32(p.pos)})
+	p.pos++
+	if !p.skip('}') {
+		for {
+			p.space()
+			if p.pos >= len(p.src) || p.src[p.pos] != '"' {
+				return nodes, false
+			}
+			var ok bool
+			if nodes, ok = p.string(nodes); !ok || !p.skip(':') {
+				return nodes, false
+			}
+			if nodes, ok = p.value(nodes, depth+1); !ok {
+				return nodes, false
+			}
+			if p.skip(',') {
+				continue
+			}
+			if p.skip('}') {
+				break
+			}
+			return nodes, false
+		}
+	}
+	nodes[at].end, nodes[at].next = uint32(p.pos), uint32(len(nodes))
+	return nodes, true
+}
+
+func (p *parser) array(nodes []node, depth int) ([]node, bool) {
+	at := len(nodes)
+	nodes = append(nodes, node{kind: kindArray, start: uint32(p.pos)})
+	p.pos++
+	if !p.skip(']') {
+		for {
+			var ok bool
+			if nodes, ok = p.value(nodes, depth+1); !ok {
+				return nodes, false
+			}
+			if p.skip(',') {
+				continue
+			}
+			if p.skip(']') {
+				break
+			}
+			return nodes, false
+		}
+	}
+	nodes[at].end, nodes[at].next = uint32(p.pos), uint32(len(nodes))
+	return nodes, true
+}
+
+func (p *parser) literal(nodes []node, k kind, text string) ([]node, bool) {
+	if !strings.HasPrefix(p.src[p.pos:], text) {
+		return nodes, false
+	}
+	nodes = append(nodes, node{kind: k, start: uint32(p.pos), end: uint32(p.pos + len(text)), next: uint32(len(nodes) + 1)})
+	p.pos += len(text)
+	return nodes, true
+}
+
+func (p *parser) string(nodes []node) ([]node, bool) {
+	start := p.pos + 1
+	escaped := false
+	for i := start; i < len(p.src); i++ {
+		switch c := p.src[i]; {
+		case c == '"':
+			p.pos = i + 1
+			return append(nodes, node{
+				kind: kindString, escaped: escaped,
+				start: uint32(start), end: uint32(i), next: uint32(len(nodes) + 1),
+			}), true
+		case c == '\\':
+			n := escapeLen(p.src[i:])
+			if n == 0 {
+				return nodes, false
+			}
+			escaped = true
+			i += n - 1
+		case c < 0x20:
+			return nodes, false
+		}
+	}
+	return nodes, false
+}
+
+// escapeLen returns the length of the escape that s begins with, 0 if it is
+// none.
+func escapeLen(s string) int {
+	if len(s) < 2 {
+		return 0
+	}
+	switch s[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if _, ok := hex4(s); ok {
+			return 6
+		}
+	}
+	return 0
+}
+
+// hex4 reads the escape \uXXXX that s begins with.
+func hex4(s string) (r rune, ok bool) {
+	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+		return 0, false
+	}
+	for i := 2; i < 6; i++ {
+		c := s[i]
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+			c = c|0x20 - 'a' + 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+func (p *parser) number(nodes []node) ([]node, bool) {
+	start := p.pos
+	if p.src[p.pos] == '-' {
+		p.pos++
+	}
+	whole := p.pos
+	if !p.digits() || p.src[whole] == '0' && p.pos-whole > 1 {
+		return nodes, false
+	}
+	integer := true
+	if p.pos < len(p.src) && p.src[p.pos] == '.' {
+		integer = false
+		p.pos++
+		if !p.digits() {
+			return nodes, false
+		}
+	}
+	if p.pos < len(p.src) && p.src[p.pos]|0x20 == 'e' {
+		integer = false
+		p.pos++
+		if p.pos < len(p.src) && (p.src[p.pos] == '+' || p.src[p.pos] == '-') {
+			p.pos++
+		}
+		if !p.digits() {
+			return nodes, false
+		}
+	}
+	return append(nodes, node{
+		kind: kindNumber, integer: integer,
+		start: uint32(start), end: uint32(p.pos), next: uint32(len(nodes) + 1),
+	}), true
+}
+
+// digits consumes at least one digit.
+func (p *parser) digits() bool {
+	start := p.pos
+	for p.pos < len(p.src) && p.src[p.pos] >= '0' && p.src[p.pos] <= '9' {
+		p.pos++
+	}
+	return p.pos > start
+}
+
+// raw returns the text of node i as it was sent, without a string's quotes.
+func (d *document) raw(i int) string { return d.src[d.nodes[i].start:d.nodes[i].end] }
+
+// text returns the string of node i.
+func (d *document) text(i int) string {
+	s := d.raw(i)
+	if d.nodes[i].escaped {
+		s, _ = unescape(s)
+	}
+	return s
+}
+
+// unescape resolves the escapes of a JSON string; whole is false when half a
+// surrogate pair is among them, which names no character.
+func unescape(s string) (text string, whole bool) {
+	var b strings.Builder
+	b.Grow(len(s))
+	whole = true
+	for len(s) > 0 {
+		cut := strings.IndexByte(s, '\\')
+		if cut < 0 {
+			b.WriteString(s)
+			break
+		}
+		b.WriteString(s[:cut])
+		r, n := escaped(s[cut:])
+		if r < 0 {
+			r, whole = utf8.RuneError, false
+		}
+		b.WriteRune(r)
+		s = s[cut+n:]
+	}
+	return b.String(), whole
+}
+
+// escaped returns the character that the escape at the start of s stands for
+// and the escape's length; -1 for half a surrogate pair.
+func escaped(s string) (rune, int) {
+	switch s[1] {
+	case 'b':
+		return '\b', 2
+	case 'f':
+		return '\f', 2
+	case 'n':
+		return '\n', 2
+	case 'r':
+		return '\r', 2
+	case 't':
+		return '\t', 2
+	case 'u':
+		r, _ := hex4(s)
+		if r < 0xD800 || r > 0xDFFF {
+			return r, 6
+		}
+		if low, ok := hex4(s[6:]); ok && r < 0xDC00 && low >= 0xDC00 && low <= 0xDFFF {
+			return (r-0xD800)<<10 | (low - 0xDC00) + 0x10000, 12
+		}
+		return -1, 6
+	}
+	return rune(s[1]), 2
+}
