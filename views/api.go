@@ -1,5 +1,154 @@
 package views
 
-func routes(c *Config) []Route { return nil }
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync"
+)
 
-var kinds []kind
+// api holds what the handlers share.
+type api struct {
+	Config
+	buffers sync.Pool                  // of *[]byte
+	origin  http.CrossOriginProtection // no origin but our own
+}
+
+// routes is the data listener, complete.
+func routes(c Config) []Route {
+	a := &api{Config: c}
+	a.buffers.New = func() any { return new([]byte) }
+	return []Route{
+		{"GET /v1/accounts/{customer}", a.handler(a.account)},
+		{"GET /v1/accounts", a.handler(a.list, "limit", "cursor", "status")},
+		{"POST /v1/events", a.handler(a.events)},
+		{"GET /openapi.json", a.handler(document("application/json", openAPI))},
+		{"GET /problems/{code}", a.handler(explain)},
+		{"GET /{$}", a.handler(page("text/html; charset=utf-8", consoleHTML))},
+		{"GET /console.css", a.handler(page("text/css; charset=utf-8", consoleCSS))},
+		{"GET /console.js", a.handler(page("text/javascript; charset=utf-8", consoleJS))},
+		{"GET /console.svg", a.handler(page("image/svg+xml", consoleSVG))},
+	}
+}
+
+// handler answers with f, and with a problem for its error. Parameters are the
+// query parameters that f knows; any other is refused, so that a misspelt
+// filter never returns everything.
+func (a *api) handler(f func(http.ResponseWriter, *http.Request) error, parameters ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := checkRequest(r, parameters)
+		if err == nil {
+			err = f(w, r)
+		}
+		if err != nil {
+			a.problem(r, err).write(w)
+		}
+	})
+}
+
+// problem is the one place where an error becomes an answer. What is not a
+// problem itself is a bug, or a row that cannot be read: the caller learns only
+// the id under which the log has it.
+func (a *api) problem(r *http.Request, err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	id := rand.Text()
+	a.Log.Error("request failed", "handler", r.Pattern, "request_id", id, "err", err)
+	return &Problem{Code: Internal, RequestID: id}
+}
+
+// checkRequest refuses what no route may carry.
+func checkRequest(r *http.Request, parameters []string) error {
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.ContentLength != 0 {
+		return &Problem{Code: InvalidRequest, Detail: "request has a body, want none on " + r.Method}
+	}
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return &Problem{Code: InvalidRequest, Detail: "query is malformed, want name=value pairs joined by &"}
+	}
+	for name, values := range query {
+		switch {
+		case !slices.Contains(parameters, name):
+			return &Problem{Code: InvalidRequest, Parameter: parameterName(name), Detail: "query parameter is unknown, want " + wanted(parameters)}
+		case len(values) > 1:
+			return &Problem{Code: InvalidRequest, Parameter: name, Detail: fmt.Sprintf("query parameter is there %d times, want once", len(values))}
+		}
+	}
+	return nil
+}
+
+// wanted lists the parameters for people.
+func wanted(parameters []string) string {
+	if len(parameters) == 0 {
+		return "none"
+	}
+	text := parameters[0]
+	for _, p := range parameters[1:] {
+		text += ", " + p
+	}
+	return text
+}
+
+// parameterName gives name back only when it looks like one: anything else may
+// be a value that lost its name.
+func parameterName(name string) string {
+	const longest = 32
+	for _, c := range []byte(name) {
+		if c != '_' && (c < 'a' || c > 'z') {
+			return ""
+		}
+	}
+	if len(name) > longest {
+		return ""
+	}
+	return name
+}
+
+// respond sends body as the whole answer.
+func respond(w http.ResponseWriter, status int, contentType []string, body []byte) error {
+	h := w.Header()
+	h["Content-Type"] = contentType
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client is gone: nobody is left to tell
+	return nil
+}
+
+// withBuffer lends f an empty buffer for one answer. Large ones are not kept:
+// one page of the list would otherwise stay in memory for each request in work.
+func (a *api) withBuffer(f func(*[]byte) error) error {
+	const keep = 64 << 10
+	b := a.buffers.Get().(*[]byte)
+	*b = (*b)[:0]
+	err := f(b)
+	if cap(*b) <= keep {
+		a.buffers.Put(b)
+	}
+	return err
+}
+
+// ready returns the problem that partition p is not to be read yet. Before it
+// has recovered there is no answer at all: "unknown" would be a guess.
+func (a *api) ready(p int32) error {
+	if remaining, ok := a.Ready(p); !ok {
+		return recovering(remaining)
+	}
+	return nil
+}
+
+func recovering(remaining int64) *Problem {
+	remaining = max(remaining, 0)
+	p := &Problem{Code: Recovering, RemainingRecords: &remaining, Detail: "view has not recovered, want it complete"}
+	if remaining > 0 {
+		p.Detail = fmt.Sprintf("view is %d records behind the end of its changelog, want none", remaining)
+	}
+	return p
+}

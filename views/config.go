@@ -57,7 +57,7 @@ func New(c Config) (http.Handler, error) {
 	}
 	return NewFront(Front{
 		Listener:    "data",
-		Routes:      routes(&c),
+		Routes:      routes(c),
 		MaxInflight: c.MaxInflight,
 		Draining:    c.Draining,
 		Metrics:     c.Metrics,

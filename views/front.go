@@ -92,7 +92,7 @@ func (f *front) refuse(r *http.Request) *Problem {
 	case len(r.RequestURI) > MaxURL:
 		return &Problem{Code: URITooLong, Limit: MaxURL, Detail: fmt.Sprintf("URL is %d bytes, want at most %d", len(r.RequestURI), MaxURL)}
 	case r.ContentLength > MaxBody:
-		return tooLarge("body", MaxBody)
+		return tooLarge(fmt.Sprintf("body is %d bytes, want at most %d", r.ContentLength, MaxBody), MaxBody)
 	}
 	return nil
 }

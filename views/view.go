@@ -1,12 +1,11 @@
 package views
 
 import (
-	"fmt"
-	"hash"
 	"time"
 
 	"github.com/lovoo/goka"
 
+	"billstream/codecs"
 	"billstream/internal/topics"
 )
 
@@ -21,16 +20,16 @@ type AccountView struct {
 
 // Accounts returns the view over billing-table. Its rows stay bytes: they are
 // decoded by the request that asks for one, and not for all customers by
-// whichever record arrives. newHasher is the hasher that all topics share.
+// whichever record arrives.
 //
 // The view connects again by itself for ever, with a pause that grows from
 // 250 ms to 5 s; goka's own pause grows to two minutes.
-func Accounts(newHasher func() hash.Hash32) AccountView {
+func Accounts() AccountView {
 	return AccountView{
 		Table: goka.Table(topics.BillingTable),
-		Codec: rows{},
+		Codec: codecs.Bytes{},
 		Options: []goka.ViewOption{
-			goka.WithViewHasher(newHasher),
+			goka.WithViewHasher(topics.NewHasher),
 			goka.WithViewAutoReconnect(),
 			goka.WithViewBackoffBuilder(func() (goka.Backoff, error) {
 				return goka.NewSimpleBackoff(250*time.Millisecond, 5*time.Second), nil
@@ -38,18 +37,3 @@ func Accounts(newHasher func() hash.Hash32) AccountView {
 		},
 	}
 }
-
-// rows is the codec of a view that keeps its rows as bytes.
-type rows struct{}
-
-// Encode returns the bytes of a row.
-func (rows) Encode(value any) ([]byte, error) {
-	b, ok := value.([]byte)
-	if !ok {
-		return nil, fmt.Errorf("row is a %T, want bytes", value)
-	}
-	return b, nil
-}
-
-// Decode returns row as it is.
-func (rows) Decode(row []byte) (any, error) { return row, nil }

@@ -1,0 +1,99 @@
+package views
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"billstream/codecs"
+	"billstream/internal/billing"
+	"billstream/internal/customer"
+	"billstream/internal/topics"
+)
+
+// account answers GET /v1/accounts/{customer}.
+func (a *api) account(w http.ResponseWriter, r *http.Request) error {
+	id, err := customer.ParseID([]byte(r.PathValue("customer")))
+	if err != nil {
+		return &Problem{Code: InvalidCustomerID, Detail: "customer id is empty, too long, reserved or not text, want 1 to 512 bytes of UTF-8 without control characters that do not begin with ~"}
+	}
+	account, err := a.lookUp(id)
+	if err != nil {
+		return err
+	}
+	if account.Status == billing.StatusErased {
+		return &Problem{Code: Erased, ErasedAt: account.ErasedAt}
+	}
+	var scratch [24]byte
+	tag := string(appendETag(scratch[:0], account))
+	w.Header()["Etag"] = []string{tag}
+	if matches(r.Header.Values("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	return a.withBuffer(func(b *[]byte) error {
+		*b = codecs.AppendAccountJSON(*b, account)
+		return respond(w, http.StatusOK, jsonType, *b)
+	})
+}
+
+// lookUp reads one account. The error is a problem when there is none, or none
+// yet; otherwise the row cannot be read.
+func (a *api) lookUp(id customer.ID) (*billing.Account, error) {
+	p := topics.Partition([]byte(id), a.Partitions)
+	if err := a.ready(p); err != nil {
+		return nil, err
+	}
+	value, ok, err := a.Partition(p).Get(string(id))
+	if err != nil {
+		return nil, fmt.Errorf("read partition %d: %w", p, err)
+	}
+	if !ok {
+		return nil, &Problem{Code: UnknownAccount}
+	}
+	account, err := accountOf(string(id), value)
+	if err != nil {
+		return nil, fmt.Errorf("read partition %d: %w", p, err)
+	}
+	if account == nil {
+		return nil, &Problem{Code: UnknownAccount}
+	}
+	return account, nil
+}
+
+// accountOf returns the account that the row value announces for key. It is nil
+// when no update has announced it yet: such a row only remembers what made no
+// difference, and the fold of the customer's updates is empty.
+func accountOf(key string, value []byte) (*billing.Account, error) {
+	row, err := codecs.ParseRow(value)
+	if err != nil {
+		return nil, fmt.Errorf("decode row: %w", err)
+	}
+	if row.Seq == 0 {
+		return nil, nil
+	}
+	return billing.AccountOf(customer.ID(key), row), nil
+}
+
+// appendETag appends the entity tag of account: its update number, since
+// nothing in an account changes without it.
+func appendETag(dst []byte, account *billing.Account) []byte {
+	dst = append(dst, '"')
+	dst = strconv.AppendUint(dst, account.Seq, 10)
+	return append(dst, '"')
+}
+
+// matches reports whether an If-None-Match header names tag (RFC 9110 13.1.2):
+// a list, weak tags compared like strong ones, * for any.
+func matches(header []string, tag string) bool {
+	for _, line := range header {
+		for item := range strings.SplitSeq(line, ",") { // our tags hold no comma
+			item = strings.TrimPrefix(strings.Trim(item, " \t"), "W/")
+			if item == tag || item == "*" {
+				return true
+			}
+		}
+	}
+	return false
+}
