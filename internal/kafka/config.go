@@ -1,0 +1,173 @@
+// Package kafka turns one Config into the clients that the rest of the process
+// works with: sarama configurations, the clients that goka builds, a producer,
+// an admin client with the read-committed reader, and the lag monitor. It knows
+// topics and bytes, not customers.
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+
+	"billstream/internal/topics"
+)
+
+// Role says what a client is for. It shows in the client id, by which brokers
+// count and limit.
+type Role string
+
+// The roles of clients.
+const (
+	Group  Role = "group"  // the consumer group
+	Table  Role = "table"  // recovery of the group table
+	View   Role = "view"   // the view's copy of the table
+	Admin  Role = "admin"  // topics, offsets, lag
+	Writer Role = "writer" // what the group writes
+	Events Role = "events" // what emitters write
+)
+
+func (r Role) produces() bool { return r == Writer || r == Events }
+
+// Config says how to reach Kafka. Only Brokers is required.
+type Config struct {
+	Brokers        []string      // HOST:PORT of any of them
+	ClientID       string        // prefix of every client id; "" means billstream
+	SessionTimeout time.Duration // of the group; 0 means 10 s, with InstanceID 30 s
+	InstanceID     string        // static member of the group; "" is a dynamic one
+	MaxMessage     int           // largest batch written, in bytes; 0 means 1 MiB - 12, Kafka's default
+
+	// Dial opens connections in place of net.Dialer; for tests and counters.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// batchOverhead is what a batch adds to its records: sarama's limit counts the
+// records alone, the broker's the whole batch.
+const batchOverhead = 61
+
+// defaultMaxMessage is max.message.bytes of a topic that sets nothing.
+const defaultMaxMessage = 1048588
+
+// Sarama returns the configuration of a client in the given role. It is a fresh
+// one each time, since goka writes into what it gets. sarama's and goka's own
+// defaults start at the newest record, see what was aborted, and forget acks.
+func (c Config) Sarama(role Role) *sarama.Config {
+	s := sarama.NewConfig()
+	s.Version = sarama.V3_6_0_0 // stable offset fetch and group metadata in transactions; negotiated down
+	s.ClientID = cmp.Or(c.ClientID, "billstream") + "-" + string(role)
+	s.ChannelBufferSize = 256
+
+	s.Metadata.AllowAutoTopicCreation = false
+	s.Metadata.RefreshFrequency = time.Minute
+	// These also bound the retries of unstable offsets, heartbeats and claims,
+	// which wait inside the session while heartbeats go on.
+	s.Metadata.Retry.Max = 120
+	s.Metadata.Retry.Backoff = 250 * time.Millisecond
+
+	s.Net.DialTimeout = 10 * time.Second
+	s.Net.ReadTimeout = 30 * time.Second
+	s.Net.WriteTimeout = 30 * time.Second
+	s.Net.MaxOpenRequests = 5
+	if c.Dial != nil {
+		s.Net.Proxy.Enable = true
+		s.Net.Proxy.Dialer = dialer{dial: c.Dial, timeout: s.Net.DialTimeout}
+	}
+	consumer(s)
+	c.group(s)
+	c.producer(s, role)
+	return s
+}
+
+// consumer settings hold for every client: the isolation level also decides
+// whether an offset fetch waits for open transactions.
+func consumer(s *sarama.Config) {
+	s.Consumer.IsolationLevel = sarama.ReadCommitted
+	s.Consumer.Return.Errors = true // without it a recovery that failed looks finished
+	s.Consumer.Offsets.Initial = sarama.OffsetOldest
+	s.Consumer.Offsets.AutoCommit.Enable = false
+	s.Consumer.Fetch.Default = 4 << 20
+	s.Consumer.Fetch.Max = 0 // with a limit sarama skips what is larger
+	// A heartbeat waits behind a fetch on the same connection.
+	s.Consumer.MaxWaitTime = 250 * time.Millisecond
+	s.Consumer.MaxProcessingTime = time.Second
+}
+
+func (c Config) group(s *sarama.Config) {
+	g := &s.Consumer.Group
+	session := 10 * time.Second
+	if c.InstanceID != "" {
+		session = 30 * time.Second // a restart shorter than this moves nothing
+	}
+	g.InstanceId = c.InstanceID
+	g.Session.Timeout = cmp.Or(c.SessionTimeout, session)
+	g.Heartbeat.Interval = 100 * time.Millisecond // how soon a rebalance is noticed
+	g.Rebalance.GroupStrategies = []sarama.BalanceStrategy{goka.CopartitioningStrategy}
+	// Not below the read timeout, JoinGroup would time out and the group hang
+	// (IBM/sarama#2820).
+	g.Rebalance.Timeout = 20 * time.Second
+	g.ResetInvalidOffsets = false // it would jump over records, silently
+}
+
+func (c Config) producer(s *sarama.Config, role Role) {
+	p := &s.Producer
+	p.RequiredAcks = sarama.WaitForAll
+	p.Compression = sarama.CompressionSnappy
+	p.Retry.Max = 60
+	p.Retry.Backoff = 100 * time.Millisecond
+	p.Flush.Bytes, p.Flush.Messages, p.Flush.Frequency = 0, 0, 0 // batches form in flight
+	p.Return.Successes = true
+	p.Return.Errors = true
+	p.Partitioner = sarama.NewCustomHashPartitioner(topics.NewHasher)
+	p.MaxMessageBytes = cmp.Or(c.MaxMessage, defaultMaxMessage) - batchOverhead
+	if role.produces() {
+		p.Idempotent = true
+		s.Net.MaxOpenRequests = 1 // sarama insists on it for idempotence
+	}
+}
+
+// Validate reports what no client could work with.
+func (c Config) Validate() error {
+	if len(c.Brokers) == 0 {
+		return errors.New("brokers is empty, want HOST:PORT of at least one")
+	}
+	for _, b := range c.Brokers {
+		if _, _, err := net.SplitHostPort(b); err != nil {
+			return fmt.Errorf("broker is %q, want HOST:PORT", b)
+		}
+	}
+	for _, role := range []Role{Group, Writer} {
+		if err := c.Sarama(role).Validate(); err != nil {
+			return fmt.Errorf("check the %s client: %w", role, err)
+		}
+	}
+	return nil
+}
+
+// SetLogger sends sarama's log, which the library keeps in a global variable,
+// to h at debug level. Call it once, before the first client.
+func SetLogger(h slog.Handler) {
+	sarama.Logger = slog.NewLogLogger(h, slog.LevelDebug)
+}
+
+// dialer is proxy.Dialer over a func with a context.
+type dialer struct {
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+	timeout time.Duration
+}
+
+// Dial opens one connection.
+func (d dialer) Dial(network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), d.timeout)
+	defer cancel()
+	return d.dial(ctx, network, addr)
+}
+
+// brokers names them for a sentence.
+func (c Config) brokers() string { return strings.Join(c.Brokers, ", ") }
