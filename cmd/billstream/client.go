@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What a client waits for and takes at most. Bodies of lists have up to 1,000
+// accounts.
+const (
+	answerTimeout = 15 * time.Second // beside the wait that was asked for
+	maxAnswer     = 64 << 20
+)
+
+// serverFlags say where accounts are asked for.
+type serverFlags struct {
+	Server string `default:"http://127.0.0.1:8080" placeholder:"URL" help:"Where lookups are answered."`
+}
+
+// answer is what a server said.
+type answer struct {
+	code   int
+	header http.Header
+	body   []byte
+}
+
+// ask sends a GET. An error never names the path, which can hold a customer id.
+func ask(ctx context.Context, server, path string, query url.Values, header http.Header, wait time.Duration) (answer, error) {
+	target := strings.TrimSuffix(server, "/") + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	if u, err := url.Parse(server); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return answer{}, &usage{err: fmt.Errorf("server is %q, want a URL such as http://127.0.0.1:8080", server)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout+wait)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return answer{}, &usage{err: fmt.Errorf("server is %q, want a URL such as http://127.0.0.1:8080", server)}
+	}
+	request.Header = header
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
+	if err != nil {
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err
+		}
+		return answer{}, fmt.Errorf("ask %s: %w", server, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return answer{}, fmt.Errorf("read the answer of %s: %w", server, err)
+	}
+	return answer{code: response.StatusCode, header: response.Header, body: body}, nil
+}
+
+// problem is an error that a server explains (RFC 9457).
+type problem struct {
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+	Code   string `json:"code"`
+	Status int    `json:"-"`
+}
+
+// Error is the problem's title and detail.
+func (p *problem) Error() string {
+	text := p.Title
+	if text == "" {
+		text = fmt.Sprintf("status is %d, want 200", p.Status)
+	}
+	if p.Detail != "" {
+		text += ": " + p.Detail
+	}
+	return printable(text)
+}
+
+// Hint says what helps against the problems that pass.
+func (p *problem) Hint() string {
+	switch p.Code {
+	case "recovering":
+		return "wait until it is ready: billstream health --wait 60s"
+	case "view-behind":
+		return "allow more time with --wait, at most 30s"
+	}
+	return ""
+}
+
+// ok returns the problem of an answer that is not 200.
+func (a answer) ok() error {
+	if a.code == http.StatusOK {
+		return nil
+	}
+	p := &problem{}
+	if err := json.Unmarshal(a.body, p); err != nil {
+		p = &problem{} // not from us: the status says it all
+	}
+	p.Status = a.code
+	return p
+}
+
+// printRaw writes the server's bytes, ended by a line feed.
+func (a answer) printRaw(w io.Writer) error {
+	_, err := w.Write(append(bytes.TrimRight(a.body, "\n"), '\n'))
+	return err
+}
+
+// freshness are the flags for reading what was just written.
+type freshness struct {
+	MinPosition string        `placeholder:"TOPIC/P@OFFSET" help:"Answer only with what is at or after this position."`
+	Wait        time.Duration `default:"0s" help:"Wait at most this long for the answer that is asked for."`
+}
+
+// maxWait is the longest wait that a server grants.
+const maxWait = 30 * time.Second
+
+func (f freshness) header() (http.Header, error) {
+	h := http.Header{}
+	if f.Wait < 0 || f.Wait > maxWait {
+		return nil, &usage{err: fmt.Errorf("wait is %s, want 0s to %s", shortDuration(f.Wait), maxWait)}
+	}
+	if f.MinPosition != "" {
+		h.Set("Billing-Min-Position", f.MinPosition)
+	}
+	if f.Wait > 0 {
+		seconds := int((f.Wait + time.Second - 1) / time.Second)
+		h.Set("Prefer", "wait="+strconv.Itoa(seconds))
+	}
+	return h, nil
+}
+
+// escapeID writes a customer id as one segment of a path. An id of dots alone
+// would be taken for a way up; its dots are escaped, too.
+func escapeID(id string) string {
+	if strings.Trim(id, ".") == "" {
+		return strings.Repeat("%2E", len(id))
+	}
+	return url.PathEscape(id)
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"billstream/internal/app"
+)
+
+type topicsCommand struct {
+	Plan  topicsPlan  `cmd:"" help:"Say what apply would do."`
+	Apply topicsApply `cmd:"" help:"Make missing topics and mend settings."`
+	Check topicsCheck `cmd:"" help:"Check what run checks at its start."`
+}
+
+// brokerFlags are for verbs that need brokers and have none of their own.
+type brokerFlags struct {
+	Brokers    []string      `default:"127.0.0.1:9092" placeholder:"HOST:PORT" help:"Kafka brokers."`
+	BrokerWait time.Duration `default:"10s" help:"How long to wait for a broker at the start; 0: for ever."`
+}
+
+// topicFlags say which topics are wanted.
+type topicFlags struct {
+	brokerFlags
+	outputFlag
+	Partitions  int32 `default:"12" help:"Partitions of every topic that is made."`
+	Replication int16 `default:"0" placeholder:"3" help:"Copies of every topic that is made; 0: 3, with the embedded broker 1."`
+}
+
+func (f *topicFlags) config() app.TopicsConfig {
+	c := app.TopicsConfig{Brokers: f.Brokers, Wait: forEver(f.BrokerWait), Partitions: f.Partitions, Replication: f.Replication}
+	if c.Replication == 0 {
+		c.Replication = 3
+	}
+	return c
+}
+
+type topicsPlan struct {
+	topicFlags
+}
+
+// Help is the lower part of the verb's help.
+func (*topicsPlan) Help() string {
+	return `Nothing is changed. Exit code 3: something differs that apply does not mend, such as a partition count.
+
+Examples:
+
+    billstream topics plan --brokers kafka-1:9092
+    billstream topics plan --partitions 32 --output json
+`
+}
+
+// Run prints the plan.
+func (t *topicsPlan) Run(ctx context.Context, p *program) error {
+	steps, err := app.TopicsPlan(ctx, t.config())
+	if err != nil {
+		return err
+	}
+	if err := printSteps(p, t.json(), steps); err != nil {
+		return err
+	}
+	return refusedSteps(steps)
+}
+
+type topicsApply struct {
+	topicFlags
+	DryRun bool `negatable:"" help:"Say what would be done, and do nothing."`
+	Yes    bool `negatable:"" help:"Do not ask before an existing topic is changed."`
+}
+
+// Help is the lower part of the verb's help.
+func (*topicsApply) Help() string {
+	return `Applying again changes nothing, and a partition count is never changed. Before the settings of an existing topic are changed it asks; where it cannot ask it wants --yes.
+
+Examples:
+
+    billstream topics apply --brokers kafka-1:9092
+    billstream topics apply --partitions 32 --replication 3 --yes
+`
+}
+
+// Run applies the plan.
+func (t *topicsApply) Run(ctx context.Context, p *program) error {
+	plan, err := app.TopicsPlan(ctx, t.config())
+	if err != nil {
+		return err
+	}
+	if err := refusedSteps(plan); err != nil || t.DryRun {
+		return errors.Join(printSteps(p, t.json(), plan), err)
+	}
+	if changes(plan) && !t.Yes {
+		if err := t.ask(p, plan); err != nil {
+			return err
+		}
+	}
+	steps, err := app.TopicsApply(ctx, t.config())
+	if err != nil {
+		return err
+	}
+	return printSteps(p, t.json(), steps)
+}
+
+// ask shows the plan and wants a yes.
+func (t *topicsApply) ask(p *program, plan []app.TopicStep) error {
+	in, ok := p.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return &usage{
+			err:  errors.New("answer is missing, want --yes to change an existing topic"),
+			hint: "see what would change: billstream topics plan",
+		}
+	}
+	if err := printTable(p.stderr, stepRows(plan)); err != nil {
+		return err
+	}
+	fmt.Fprint(p.stderr, "change existing topics? [y/N] ")
+	answer, _ := bufio.NewReader(in).ReadString('\n')
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+		fmt.Fprintln(p.stderr, "nothing was changed")
+		return quiet(exitFailure)
+	}
+	return nil
+}
+
+type topicsCheck struct {
+	topicFlags
+}
+
+// Help is the lower part of the verb's help.
+func (*topicsCheck) Help() string {
+	return `Exit code 0: run would start; 3: run would refuse, for the reasons that are printed.
+
+Examples:
+
+    billstream topics check --brokers kafka-1:9092
+    billstream topics check --output json
+`
+}
+
+// Run checks the topics.
+func (t *topicsCheck) Run(ctx context.Context, p *program) error {
+	warnings, err := app.TopicsCheck(ctx, t.config())
+	for _, w := range warnings {
+		fmt.Fprintf(p.stderr, "billstream: warning: %s\n", w)
+	}
+	if err != nil && !errors.Is(err, app.ErrRefused) {
+		return err
+	}
+	if t.json() {
+		verdict := struct {
+			OK       bool     `json:"ok"`
+			Warnings []string `json:"warnings"`
+			Refusals []string `json:"refusals"`
+		}{err == nil, append([]string{}, warnings...), []string{}}
+		if err != nil {
+			verdict.Refusals = strings.Split(err.Error(), "\n")
+		}
+		return errors.Join(printJSON(p.stdout, verdict), err)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(p.stdout, "topics are as run wants them")
+	}
+	return err
+}
+
+// changes reports whether a step changes a topic that exists.
+func changes(steps []app.TopicStep) bool {
+	return slices.ContainsFunc(steps, func(s app.TopicStep) bool { return s.Action == "alter" })
+}
+
+// refused is the error of a plan that cannot be carried out.
+type refused struct{ err error }
+
+func (r *refused) Error() string   { return r.err.Error() }
+func (r *refused) Hint() string    { return "a person must decide: apply never does this" }
+func (r *refused) Unwrap() []error { return []error{app.ErrRefused, r.err} }
+
+// refusedSteps is the error for what apply does not do; nil when there is none.
+func refusedSteps(steps []app.TopicStep) error {
+	var errs []error
+	for _, s := range steps {
+		if s.Action == "refuse" {
+			errs = append(errs, fmt.Errorf("topic %s: %s is %s, want %s", s.Topic, s.Setting, s.Found, s.Wanted))
+		}
+	}
+	if errs == nil {
+		return nil
+	}
+	return &refused{errors.Join(errs...)}
+}
+
+func printSteps(p *program, asJSON bool, steps []app.TopicStep) error {
+	if asJSON {
+		return printJSON(p.stdout, struct {
+			Steps []app.TopicStep `json:"steps"`
+		}{append([]app.TopicStep{}, steps...)})
+	}
+	return printTable(p.stdout, stepRows(steps))
+}
+
+func stepRows(steps []app.TopicStep) [][]string {
+	rows := [][]string{{"TOPIC", "ACTION", "SETTING", "FOUND", "WANTED"}}
+	for _, s := range steps {
+		rows = append(rows, []string{s.Topic, s.Action, s.Setting, s.Found, s.Wanted})
+	}
+	return rows
+}
