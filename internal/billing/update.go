@@ -1,6 +1,10 @@
 package billing
 
-import "billstream/internal/customer"
+import (
+	"slices"
+
+	"billstream/internal/customer"
+)
 
 // Update is what billing learns from one event: the difference between two
 // states of an account, numbered without gaps per customer.
@@ -54,4 +58,71 @@ type Position struct {
 	Topic     string
 	Partition int32
 	Offset    int64
+}
+
+// update builds the update that leads to row; before is the status that was
+// announced until now.
+func (f *fold) update(row *Row, before Status) *Update {
+	e := f.event
+	u := &Update{
+		Customer: e.Customer,
+		Seq:      row.Seq,
+		Changes:  f.changes,
+		Cause: Cause{
+			Source: e.Source, ID: e.ID, Type: e.Type.CloudEvent(),
+			Time: e.Time, Position: f.at, CorrelationID: e.CorrelationID,
+		},
+		RecordedAt: row.RecordedAt,
+		Reason:     reasonOf(e.Change),
+		Account:    AccountOf(e.Customer, row),
+	}
+	u.Class = u.classify(before)
+	u.Warnings = f.withStanding(u.Account.Status)
+	return u
+}
+
+func reasonOf(c customer.Change) string {
+	switch c := c.(type) {
+	case customer.Closed:
+		return c.Reason
+	case customer.Erased:
+		return c.Reason
+	}
+	return ""
+}
+
+// classify sums up the changes: the first class that fits.
+func (u *Update) classify(before Status) Class {
+	switch now := u.Account.Status; {
+	case now == StatusErased:
+		return ClassErased
+	case now == StatusClosed && before != StatusClosed:
+		return ClassClosed
+	case slices.ContainsFunc(u.Changes, func(c Change) bool { return c.Current }):
+		return ClassApplied
+	case slices.ContainsFunc(u.Changes, func(c Change) bool { return c.EffectiveFrom > u.RecordedAt }):
+		return ClassScheduled
+	}
+	return ClassCorrected
+}
+
+// withStanding returns the warnings of the update: those of the event's
+// values, whether the facts are about a customer who is not active, and which
+// facts came too late to be kept.
+func (f *fold) withStanding(now Status) []customer.Warning {
+	code := ""
+	switch f.event.Change.(type) {
+	case customer.Registered, customer.Closed, customer.Erased:
+	default:
+		switch now {
+		case StatusUnregistered:
+			code = "not_registered"
+		case StatusClosed:
+			code = "account_closed"
+		}
+	}
+	if code == "" {
+		return f.warnings
+	}
+	return slices.Insert(f.warnings, len(f.event.Warnings), customer.Warning{Code: code})
 }
