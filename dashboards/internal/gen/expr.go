@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// series selects a metric of ours on the jobs and instances chosen at the top
+// of the dashboard, with more matchers.
+func series(name string, matchers ...string) string {
+	all := append([]string{`job=~"$job"`, `instance=~"$instance"`}, matchers...)
+	return "billstream_" + name + "{" + strings.Join(all, ",") + "}"
+}
+
+// ofGroup selects a metric that has the label group, on the chosen groups too.
+func ofGroup(name string, matchers ...string) string {
+	return series(name, append([]string{`group=~"$group"`}, matchers...)...)
+}
+
+// rate is the rate per second over a window that is never too short for the
+// scrape interval.
+func rate(selector string) string { return "rate(" + selector + "[$__rate_interval])" }
+
+// total is what a counter grew by over the time range of the dashboard.
+func total(selector string) string { return "increase(" + selector + "[$__range])" }
+
+func sum(expr string) string { return "sum(" + expr + ")" }
+
+func sumBy(label, expr string) string { return "sum by (" + label + ") (" + expr + ")" }
+
+// quantile is a quantile of a histogram by a label. Its two halves are the
+// classic and the native form: a scrape may keep either, and the form without
+// data is empty.
+func quantile(q float64, selector func(name string, matchers ...string) string, name, by string) string {
+	classic := sumBy("le, "+by, rate(selector(name+"_bucket")))
+	native := sumBy(by, rate(selector(name)))
+	return fmt.Sprintf("histogram_quantile(%g, %s) or histogram_quantile(%g, %s)", q, classic, q, native)
+}
