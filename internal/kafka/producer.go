@@ -129,9 +129,7 @@ func (p *Producer) EmitWithHeaders(topic, key string, value []byte, headers goka
 			return promise
 		}
 	}
-	for _, h := range sortedHeaders(headers) {
-		r.Headers = append(r.Headers, h)
-	}
+	r.Headers = append(r.Headers, sortedHeaders(headers)...)
 	p.send(context.Background(), topic, r, done)
 	return promise
 }
