@@ -23,15 +23,15 @@ func routes(c Config) []Route {
 	a := &api{Config: c}
 	a.buffers.New = func() any { return new([]byte) }
 	return []Route{
-		{"GET /v1/accounts/{customer}", a.handler(a.account)},
-		{"GET /v1/accounts", a.handler(a.list, "limit", "cursor", "status")},
-		{"POST /v1/events", a.handler(a.events)},
-		{"GET /openapi.json", a.handler(document("application/json", openAPI))},
-		{"GET /problems/{code}", a.handler(explain)},
-		{"GET /{$}", a.handler(page("text/html; charset=utf-8", consoleHTML))},
-		{"GET /console.css", a.handler(page("text/css; charset=utf-8", consoleCSS))},
-		{"GET /console.js", a.handler(page("text/javascript; charset=utf-8", consoleJS))},
-		{"GET /console.svg", a.handler(page("image/svg+xml", consoleSVG))},
+		{Pattern: "GET /v1/accounts/{customer}", Handler: a.handler(a.account)},
+		{Pattern: "GET /v1/accounts", Handler: a.handler(a.list, "limit", "cursor", "status")},
+		{Pattern: "POST /v1/events", Handler: a.handler(a.events), Status: http.StatusAccepted},
+		{Pattern: "GET /openapi.json", Handler: a.handler(document("application/json", openAPI))},
+		{Pattern: "GET /problems/{code}", Handler: a.handler(explain)},
+		{Pattern: "GET /{$}", Handler: a.handler(page("text/html; charset=utf-8", consoleHTML))},
+		{Pattern: "GET /console.css", Handler: a.handler(page("text/css; charset=utf-8", consoleCSS))},
+		{Pattern: "GET /console.js", Handler: a.handler(page("text/javascript; charset=utf-8", consoleJS))},
+		{Pattern: "GET /console.svg", Handler: a.handler(page("image/svg+xml", consoleSVG))},
 	}
 }
 

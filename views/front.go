@@ -23,6 +23,7 @@ const (
 type Route struct {
 	Pattern string
 	Handler http.Handler
+	Status  int // of a good answer; 0 means 200
 }
 
 // Front is what stands before the handlers of a listener: limits, security
@@ -46,12 +47,10 @@ func NewFront(f Front) http.Handler {
 	if h.Log == nil {
 		h.Log = slog.New(slog.DiscardHandler)
 	}
-	patterns := make([]string, 0, len(f.Routes))
 	for _, r := range f.Routes {
 		h.mux.Handle(r.Pattern, r.Handler)
-		patterns = append(patterns, r.Pattern)
 	}
-	h.metrics = f.Metrics.listener(f.Listener, patterns)
+	h.metrics = f.Metrics.listener(f.Listener, f.Routes)
 	return h
 }
 

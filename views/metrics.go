@@ -54,26 +54,29 @@ type listenerMetrics struct {
 }
 
 type routeMetrics struct {
-	ok       prometheus.Counter // status 200; the others are looked up
 	duration prometheus.Observer
+	good     prometheus.Counter // of the answer that is hoped for; the others are looked up
+	status   int                // its status
 }
 
-// listener resolves the handles for the patterns of one listener and starts
-// the counter of good answers of each at 0.
-func (m *Metrics) listener(name string, patterns []string) *listenerMetrics {
+// listener resolves the handles for the routes of one listener and starts the
+// counter of good answers of each at 0.
+func (m *Metrics) listener(name string, routes []Route) *listenerMetrics {
 	label := prometheus.Labels{"listener": name}
 	l := &listenerMetrics{
 		requests: m.requests.MustCurryWith(label),
 		inFlight: m.inFlight.With(label),
-		routes:   make(map[string]routeMetrics, len(patterns)+1),
+		routes:   make(map[string]routeMetrics, len(routes)+1),
 	}
 	durations := m.duration.MustCurryWith(label)
-	for _, p := range append([]string{noRoute}, patterns...) {
-		r := routeMetrics{duration: durations.WithLabelValues(p)}
-		if p != noRoute {
-			r.ok = l.requests.WithLabelValues(p, strconv.Itoa(http.StatusOK))
+	l.routes[noRoute] = routeMetrics{duration: durations.WithLabelValues(noRoute)}
+	for _, r := range routes {
+		status := cmp.Or(r.Status, http.StatusOK)
+		l.routes[r.Pattern] = routeMetrics{
+			duration: durations.WithLabelValues(r.Pattern),
+			good:     l.requests.WithLabelValues(r.Pattern, strconv.Itoa(status)),
+			status:   status,
 		}
-		l.routes[p] = r
 	}
 	return l
 }
@@ -87,8 +90,8 @@ func (l *listenerMetrics) observe(pattern string, code int, took time.Duration) 
 		r = l.routes[noRoute]
 	}
 	r.duration.Observe(took.Seconds())
-	if code == http.StatusOK && r.ok != nil {
-		r.ok.Inc()
+	if r.good != nil && code == r.status {
+		r.good.Inc()
 		return
 	}
 	l.requests.WithLabelValues(pattern, strconv.Itoa(code)).Inc()
