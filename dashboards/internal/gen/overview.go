@@ -77,7 +77,7 @@ func fleet() row {
 				"If some are missing: a rebalance or a recovery is under way, or an instance is gone.",
 			unitShort, instant("{{instance}}", sumBy("instance", series("partitions", `role="active"`, `state="running"`))))},
 		{12, table("Instances",
-			"What runs where: version, Go version, guarantee, store and kind of broker. Normal: the same in every row, but for the minutes of a roll-out.",
+			"What runs where: version, Go version, guarantee, store and kind of broker. Normal: the same in every row, but for the minutes of a roll-out. If it stays mixed: finish the roll-out or take it back.",
 			unitNone, instant("{{instance}}", instances))},
 		{12, table("Up since",
 			"When each process started. Normal: the last roll-out. If a time is younger: the process died; its last lines of log say why.",
