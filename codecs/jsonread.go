@@ -52,20 +52,42 @@ type document struct {
 
 // parseJSON appends the nodes of src to nodes, which is empty, and reports
 // whether src is one JSON value (RFC 8259) that nests at most maxDepth deep.
-// It checks the grammar only: see document.fault for the rest.
+// It checks the grammar only: what else can be wrong, document tells.
+//
+// It does not recurse, so that the caller's room for nodes stays on the stack:
+// the compiler cannot see that through a recursion.
 func parseJSON(src string, nodes []node) ([]node, bool) {
 	if uint64(len(src)) >= 1<<32 {
 		return nodes, false
 	}
 	p := parser{src: src}
-	nodes, ok := p.value(nodes, 0)
-	p.space()
-	return nodes, ok && p.pos == len(src)
+	for {
+		var ok bool
+		if nodes, ok = p.value(nodes); !ok {
+			return nodes, false
+		}
+		if !p.entered && !p.leave(nodes) {
+			return nodes, false
+		}
+		if p.depth == 0 {
+			p.space()
+			return nodes, p.pos == len(src)
+		}
+		if nodes[p.open].kind == kindObject {
+			if nodes, ok = p.name(nodes); !ok {
+				return nodes, false
+			}
+		}
+	}
 }
 
+// parser stands before a value, or before a name inside an object.
 type parser struct {
-	src string
-	pos int
+	src     string
+	pos     int
+	depth   int    // how many arrays and objects are open
+	open    uint32 // the innermost; its next is the one around it
+	entered bool   // the last value was the start of one that is not empty
 }
 
 func (p *parser) space() {
@@ -89,18 +111,21 @@ func (p *parser) skip(c byte) bool {
 	return false
 }
 
-func (p *parser) value(nodes []node, depth int) ([]node, bool) {
+// value reads one value; of an array or object only its start, unless it is
+// empty.
+func (p *parser) value(nodes []node) ([]node, bool) {
+	p.entered = false
 	p.space()
-	if p.pos >= len(p.src) || depth > maxDepth {
+	if p.pos >= len(p.src) {
 		return nodes, false
 	}
 	switch c := p.src[p.pos]; c {
 	case '"':
 		return p.string(nodes)
 	case '{':
-		return p.object(nodes, depth)
+		return p.enter(nodes, kindObject, '}')
 	case '[':
-		return p.array(nodes, depth)
+		return p.enter(nodes, kindArray, ']')
 	case 't':
 		return p.literal(nodes, kindBool, "true")
 	case 'f':
@@ -112,57 +137,48 @@ func (p *parser) value(nodes []node, depth int) ([]node, bool) {
 	}
 }
 
-func (p *parser) object(nodes []node, depth int) ([]node, bool) {
-	at := len(nodes)
-	nodes = append(nodes, node{kind: kindObject, start: uint32(p.pos)})
+func (p *parser) enter(nodes []node, k kind, end byte) ([]node, bool) {
+	at := uint32(len(nodes))
+	nodes = append(nodes, node{kind: k, start: uint32(p.pos), next: p.open})
 	p.pos++
-	if !p.skip('}') {
-		for {
-			p.space()
-			if p.pos >= len(p.src) || p.src[p.pos] != '"' {
-				return nodes, false
-			}
-			var ok bool
-			if nodes, ok = p.string(nodes); !ok || !p.skip(':') {
-				return nodes, false
-			}
-			if nodes, ok = p.value(nodes, depth+1); !ok {
-				return nodes, false
-			}
-			if p.skip(',') {
-				continue
-			}
-			if p.skip('}') {
-				break
-			}
-			return nodes, false
-		}
+	if p.skip(end) {
+		nodes[at].end, nodes[at].next = uint32(p.pos), at+1
+		return nodes, true
 	}
-	nodes[at].end, nodes[at].next = uint32(p.pos), uint32(len(nodes))
-	return nodes, true
+	p.open, p.entered = at, true
+	p.depth++
+	return nodes, p.depth <= maxDepth
 }
 
-func (p *parser) array(nodes []node, depth int) ([]node, bool) {
-	at := len(nodes)
-	nodes = append(nodes, node{kind: kindArray, start: uint32(p.pos)})
-	p.pos++
-	if !p.skip(']') {
-		for {
-			var ok bool
-			if nodes, ok = p.value(nodes, depth+1); !ok {
-				return nodes, false
-			}
-			if p.skip(',') {
-				continue
-			}
-			if p.skip(']') {
-				break
-			}
-			return nodes, false
+// leave goes on to the place of the next value: behind a comma, or out of the
+// arrays and objects that end here.
+func (p *parser) leave(nodes []node) bool {
+	for p.depth > 0 {
+		if p.skip(',') {
+			return true
 		}
+		end := byte(']')
+		if nodes[p.open].kind == kindObject {
+			end = '}'
+		}
+		if !p.skip(end) {
+			return false
+		}
+		n := &nodes[p.open]
+		n.end, n.next, p.open = uint32(p.pos), uint32(len(nodes)), n.next
+		p.depth--
 	}
-	nodes[at].end, nodes[at].next = uint32(p.pos), uint32(len(nodes))
-	return nodes, true
+	return true
+}
+
+// name reads the name of a member and the colon behind it.
+func (p *parser) name(nodes []node) ([]node, bool) {
+	p.space()
+	if p.pos >= len(p.src) || p.src[p.pos] != '"' {
+		return nodes, false
+	}
+	nodes, ok := p.string(nodes)
+	return nodes, ok && p.skip(':')
 }
 
 func (p *parser) literal(nodes []node, k kind, text string) ([]node, bool) {
