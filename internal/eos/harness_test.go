@@ -1,0 +1,352 @@
+package eos_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+	"github.com/lovoo/goka/storage"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"billstream/internal/eos"
+	"billstream/internal/store"
+	"billstream/internal/topics"
+)
+
+const (
+	input      = "events"
+	groupName  = "sum"
+	tableTopic = "sum-table"
+	output     = "sums"
+)
+
+// bytesCodec passes bytes through.
+type bytesCodec struct{}
+
+func (bytesCodec) Encode(v any) ([]byte, error) { return v.([]byte), nil }
+func (bytesCodec) Decode(b []byte) (any, error) { return b, nil }
+func masked(key string, n int32) int32          { return topics.Partition([]byte(key), n) }
+func quiet(*testing.T) *slog.Logger             { return slog.New(slog.DiscardHandler) }
+func brokersOf(c *kfake.Cluster) []string       { return c.ListenAddrs() }
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(15 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not: %s", what)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+func newCluster(t *testing.T, partitions int32) *kfake.Cluster {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(500*time.Millisecond),
+		kfake.SeedTopics(partitions, input, tableTopic, output))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func config(client string) *sarama.Config {
+	c := sarama.NewConfig()
+	c.Version = sarama.V3_6_0_0
+	c.ClientID = "test-" + client
+	c.Metadata.AllowAutoTopicCreation = false
+	c.Consumer.IsolationLevel = sarama.ReadCommitted
+	c.Consumer.Return.Errors = true
+	c.Consumer.Offsets.Initial = sarama.OffsetOldest
+	c.Consumer.Offsets.AutoCommit.Enable = false
+	c.Consumer.Group.ResetInvalidOffsets = false
+	c.Consumer.MaxWaitTime = 50 * time.Millisecond
+	c.Consumer.Group.Session.Timeout = time.Second
+	c.Consumer.Group.Heartbeat.Interval = 100 * time.Millisecond
+	c.Consumer.Group.Rebalance.Timeout = 5 * time.Second
+	c.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{goka.CopartitioningStrategy}
+	c.Producer.RequiredAcks = sarama.WaitForAll
+	c.Producer.Return.Successes, c.Producer.Return.Errors = true, true
+	c.Producer.Partitioner = sarama.NewManualPartitioner
+	return c
+}
+
+// world is a cluster with one client to look at it and write to it.
+type world struct {
+	t          *testing.T
+	cluster    *kfake.Cluster
+	partitions int32
+	client     sarama.Client
+	sync       sarama.SyncProducer
+}
+
+func newWorld(t *testing.T, partitions int32) *world {
+	t.Helper()
+	w := &world{t: t, cluster: newCluster(t, partitions), partitions: partitions}
+	var err error
+	if w.client, err = sarama.NewClient(brokersOf(w.cluster), config("world")); err != nil {
+		t.Fatal(err)
+	}
+	if w.sync, err = sarama.NewSyncProducerFromClient(w.client); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.sync.Close(); w.client.Close() })
+	return w
+}
+
+// produce writes one event per key to the partition of the key.
+func (w *world) produce(keys ...string) {
+	w.t.Helper()
+	for _, k := range keys {
+		w.write(&sarama.ProducerMessage{Topic: input, Partition: masked(k, w.partitions), Key: sarama.StringEncoder(k), Value: sarama.StringEncoder("+1")})
+	}
+}
+
+func (w *world) write(m *sarama.ProducerMessage) {
+	w.t.Helper()
+	if _, _, err := w.sync.SendMessage(m); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) newest(topic string, p int32) int64 {
+	n, err := w.client.GetOffset(topic, p, sarama.OffsetNewest)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// committed returns the group's offsets, -1 for none.
+func (w *world) committed() map[int32]int64 {
+	w.t.Helper()
+	admin, err := sarama.NewClusterAdmin(brokersOf(w.cluster), config("admin"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer admin.Close()
+	all := make([]int32, w.partitions)
+	for i := range all {
+		all[i] = int32(i)
+	}
+	found := map[int32]int64{}
+	resp, err := admin.ListConsumerGroupOffsets(groupName, map[string][]int32{input: all})
+	if err != nil {
+		return found
+	}
+	for p, b := range resp.Blocks[input] {
+		found[p] = b.Offset
+	}
+	return found
+}
+
+// caughtUp reports whether everything in the input is committed.
+func (w *world) caughtUp() bool {
+	got := w.committed()
+	for p := range w.partitions {
+		if n := w.newest(input, p); n > 0 && got[p] != n {
+			return false
+		}
+	}
+	return true
+}
+
+// table reads the whole changelog: the last value of each key.
+func (w *world) table() map[string]string {
+	w.t.Helper()
+	rows := map[string]string{}
+	for _, m := range w.read(tableTopic) {
+		if m.Value == nil {
+			delete(rows, string(m.Key))
+			continue
+		}
+		rows[string(m.Key)] = string(m.Value)
+	}
+	return rows
+}
+
+func (w *world) read(topic string) []*sarama.ConsumerMessage {
+	w.t.Helper()
+	consumer, err := sarama.NewConsumerFromClient(w.client)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer consumer.Close()
+	var all []*sarama.ConsumerMessage
+	for p := range w.partitions {
+		end := w.newest(topic, p)
+		if end == 0 {
+			continue
+		}
+		pc, err := consumer.ConsumePartition(topic, p, 0)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for m := range pc.Messages() {
+			all = append(all, m)
+			if m.Offset == end-1 {
+				break
+			}
+		}
+		pc.AsyncClose()
+		for range pc.Messages() {
+		}
+	}
+	return all
+}
+
+// member is one process of the group.
+type member struct {
+	w        *world
+	engine   *eos.Engine
+	recovery *eos.Recovery
+	registry *prometheus.Registry
+	callback func(goka.Context, any)
+	failEmit func(topic string, value []byte) error
+	consumer goka.SaramaConsumerBuilder
+	instance string
+	commit   func(context.Context, eos.Offsets) error
+	positive func([]eos.PositionMark) error // called before position rows are written
+
+	mu      sync.Mutex
+	commits map[int32]int64
+	revoked int
+}
+
+// sum counts the events of a key in the table and emits every count.
+func sum(ctx goka.Context, _ any) {
+	n := 0
+	if v, ok := ctx.Value().([]byte); ok {
+		n, _ = strconv.Atoi(string(v))
+	}
+	next := []byte(strconv.Itoa(n + 1))
+	ctx.Emit(output, ctx.Key(), next)
+	ctx.SetValue(next)
+}
+
+func (w *world) member(change func(*member)) *member {
+	w.t.Helper()
+	m := &member{w: w, callback: sum, commits: map[int32]int64{}, registry: prometheus.NewRegistry()}
+	m.consumer = func(brokers []string, _ string) (sarama.Consumer, error) {
+		return sarama.NewConsumer(brokers, config("recovery"))
+	}
+	if change != nil {
+		change(m)
+	}
+	m.recovery = eos.NewRecovery(eos.RecoveryConfig{
+		Table: tableTopic, Role: eos.Active, End: w.end, Registerer: m.registry, Log: quiet(w.t),
+	})
+	group, offsets := config("group"), config("offsets")
+	group.Consumer.Group.InstanceId, offsets.Consumer.Group.InstanceId = m.instance, m.instance
+	m.engine = eos.New(eos.Config{
+		Group: groupName, Inputs: []string{input}, CommitInterval: 20 * time.Millisecond,
+		Brokers: brokersOf(w.cluster), GroupConfig: group, OffsetsConfig: offsets,
+		CommitOffsets: m.commit,
+		NewConsumer:   m.consumer, NewProducer: m.producer, NewTopicManager: topicManager,
+		NewStore: func(string, int32) (storage.Storage, error) { return store.NewMemory(), nil },
+		Hasher:   topics.NewHasher, WritePosition: m.writePosition,
+		OnCommit: m.onCommit, OnRevoke: m.onRevoke,
+		Recovery: m.recovery, Registerer: m.registry, Log: quiet(w.t),
+	})
+	w.t.Cleanup(func() { m.engine.Close() })
+	return m
+}
+
+func (w *world) end(_ context.Context, topic string, p int32) (int64, error) {
+	return w.client.GetOffset(topic, p, sarama.OffsetNewest)
+}
+
+func (m *member) onCommit(_ string, p int32, next int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.commits[p] = next
+}
+
+func (m *member) onRevoke(int32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.revoked++
+}
+
+func (m *member) seen() map[int32]int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.commits)
+}
+
+func positionKey(p int32) string { return fmt.Sprintf("~position.%d", p) }
+
+func (m *member) writePosition(_ context.Context, marks []eos.PositionMark) error {
+	if m.positive != nil {
+		if err := m.positive(marks); err != nil {
+			return err
+		}
+	}
+	for _, mark := range marks {
+		_, _, err := m.w.sync.SendMessage(&sarama.ProducerMessage{
+			Topic: tableTopic, Partition: mark.Partition, Key: sarama.StringEncoder(positionKey(mark.Partition)),
+			Value: sarama.StringEncoder(strconv.FormatInt(mark.Next, 10)),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func topicManager(brokers []string) (goka.TopicManager, error) {
+	c := goka.NewTopicManagerConfig()
+	c.NoCreate = true
+	c.Table.Replication = 1
+	return goka.NewTopicManager(brokers, config("topics"), c)
+}
+
+// processor returns a new processor of the member.
+func (m *member) processor() *goka.Processor {
+	m.w.t.Helper()
+	graph := goka.DefineGroup(groupName,
+		goka.Input(input, bytesCodec{}, m.callback),
+		goka.Persist(bytesCodec{}),
+		goka.Output(output, bytesCodec{}))
+	opts := append([]goka.ProcessorOption{goka.WithLogger(slog.NewLogLogger(slog.DiscardHandler, 0))}, m.engine.ProcessorOptions()...)
+	p, err := goka.NewProcessor(brokersOf(m.w.cluster), graph, opts...)
+	if err != nil {
+		m.w.t.Fatal(err)
+	}
+	return p
+}
+
+// start runs the member's processor until stop is called, which returns what
+// the processor returned.
+func (m *member) start() (stop func() error) {
+	p := m.processor()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	m.w.t.Cleanup(func() { stop() })
+	return stop
+}
+
+// runUntilItFails runs one processor and returns what it failed with.
+func (m *member) runUntilItFails() error {
+	m.w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	err := m.processor().Run(ctx)
+	if err == nil {
+		m.w.t.Fatal("Run returned nil, want a failure")
+	}
+	return err
+}
