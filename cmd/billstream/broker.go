@@ -8,8 +8,8 @@ import (
 )
 
 type brokerCommand struct {
-	DataDir        string `default:"./billstream-data" placeholder:"DIR" help:"Where state and the embedded broker keep their files."`
-	EmbeddedListen string `default:"127.0.0.1:9092" placeholder:"ADDR" help:"Address of the embedded broker."`
+	DataDir        string `default:"./billstream-data" help:"Where state and the embedded broker keep their files."`
+	EmbeddedListen string `default:"127.0.0.1:9092" help:"Address of the embedded broker."`
 	Partitions     int32  `default:"12" help:"Partitions of every topic that is made."`
 }
 

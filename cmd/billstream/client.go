@@ -23,7 +23,7 @@ const (
 
 // serverFlags say where accounts are asked for.
 type serverFlags struct {
-	Server string `default:"http://127.0.0.1:8080" placeholder:"URL" help:"Where lookups are answered."`
+	Server string `default:"http://127.0.0.1:8080" help:"Where lookups are answered."`
 }
 
 // answer is what a server said.

@@ -22,7 +22,7 @@ type emitCommand struct {
 	OnError    string   `enum:"stop,skip" default:"stop" help:"What to do at a bad line: stop or skip."`
 	Rate       float64  `default:"0" help:"Events a second; 0: as fast as it goes."`
 	Timestamps string   `enum:"now,event" default:"now" help:"Timestamp of the records: now, or the time of the event. Records with old timestamps fall under the topic's retention at once."`
-	DryRun     bool     `negatable:"" help:"Check only, send nothing."`
+	DryRun     bool     `negatable:"" help:"Say what would be done, and do nothing."`
 }
 
 // Help is the lower part of the verb's help.

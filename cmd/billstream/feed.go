@@ -118,13 +118,15 @@ type refusal struct{ err error }
 func (r *refusal) Error() string { return r.err.Error() }
 func (r *refusal) Unwrap() error { return r.err }
 
-// refuse tells of a bad line and counts it; false when err is about something
-// else.
+// refuse tells of a bad line, and counts it as skipped if the feed goes on;
+// false when err is about something else.
 func (f *feed) refuse(name string, number int, err error) bool {
 	if _, ok := errors.AsType[*refusal](err); !ok {
 		return false
 	}
-	f.skipped++
+	if f.skip {
+		f.skipped++
+	}
 	f.bad(fmt.Sprintf("%s:%d: %v", name, number, err))
 	return true
 }

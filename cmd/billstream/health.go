@@ -14,7 +14,7 @@ const askAgain = 200 * time.Millisecond
 
 type healthCommand struct {
 	outputFlag
-	Admin   string        `default:"http://127.0.0.1:8081" placeholder:"URL" help:"Where metrics and health are."`
+	Admin   string        `default:"http://127.0.0.1:8081" help:"Where metrics and health are."`
 	Live    bool          `negatable:"" help:"Ask whether the process can help itself, not whether it is ready."`
 	Verbose bool          `negatable:"" help:"List the checks that pass, too."`
 	Wait    time.Duration `default:"0s" help:"Wait at most this long for the answer that is asked for."`
