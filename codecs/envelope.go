@@ -58,13 +58,11 @@ func ParseStructured(line []byte) (*Envelope, error) {
 }
 
 func (e *Envelope) parse(src string) error {
-	var room [stackNodes]node
-	nodes, ok := parseJSON(src, room[:0])
+	d, ok := parseJSON(src)
 	if !ok {
 		return notCloudEvent("value is no JSON, want a CloudEvent")
 	}
-	d := document{src: src, nodes: nodes}
-	if k := nodes[0].kind; k != kindObject {
+	if k := d.nodes[0].kind; k != kindObject {
 		return notCloudEvent("value is " + k.String() + ", want a CloudEvent")
 	}
 	names := attributeNames()
@@ -74,7 +72,7 @@ func (e *Envelope) parse(src string) error {
 		&e.SpecVersion, &e.ID, &e.Source, &e.Type, &e.Subject, &e.Time,
 		&e.Sequence, &e.CorrelationID, &e.TraceParent, &e.ContentType,
 	} {
-		switch k := nodes[at[i]].kind; {
+		switch k := d.nodes[at[i]].kind; {
 		case at[i] == 0 || k == kindNull: // absent
 		case k == kindString:
 			*to = d.text(at[i])
@@ -157,19 +155,20 @@ func (w *recordWriter) given(key, value string) {
 // SplitBatch splits a JSON array of objects into its elements, which are parts
 // of body. The error is, or wraps, ErrMalformed.
 func SplitBatch(body []byte) ([][]byte, error) {
-	nodes, ok := parseJSON(string(body), nil)
+	d, ok := parseJSON(string(body))
 	switch {
 	case !ok:
 		return nil, ErrMalformed
-	case nodes[0].kind != kindArray:
-		return nil, fmt.Errorf("%w: it is %s, want an array of events", ErrMalformed, nodes[0].kind)
+	case d.nodes[0].kind != kindArray:
+		return nil, fmt.Errorf("%w: it is %s, want an array of events", ErrMalformed, d.nodes[0].kind)
 	}
 	var all [][]byte
-	for i := 1; i < len(nodes); i = int(nodes[i].next) {
-		if k := nodes[i].kind; k != kindObject {
+	for i := 1; i < len(d.nodes); i = int(d.nodes[i].next) {
+		n := &d.nodes[i]
+		if k := n.kind; k != kindObject {
 			return nil, fmt.Errorf("%w: element %d is %s, want an object", ErrMalformed, len(all), k)
 		}
-		all = append(all, body[nodes[i].start:nodes[i].end:nodes[i].end])
+		all = append(all, body[n.start:n.end:n.end])
 	}
 	return all, nil
 }

@@ -156,8 +156,7 @@ func (e *Envelope) event(key customer.ID) (*customer.Event, error) {
 	if e.dataFlaw != nil {
 		return nil, e.dataFlaw
 	}
-	var room [stackNodes]node
-	d, err := parseData(e.Data, room[:0])
+	d, err := parseData(e.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +167,7 @@ func (e *Envelope) event(key customer.ID) (*customer.Event, error) {
 		Customer: key, Source: e.Source, ID: e.ID, Type: typ,
 		Time: at, Sequence: e.Sequence, CorrelationID: e.CorrelationID, EffectiveFrom: at,
 	}
-	r := dataReader{d: &d, event: ev}
+	r := dataReader{d: d, event: ev}
 	if err := r.read(); err != nil {
 		return nil, err
 	}
@@ -186,14 +185,13 @@ func isJSON(contentType string) bool {
 
 // parseData takes the data apart, if it is the JSON object that every event
 // carries, and looks for card numbers.
-func parseData(src string, room []node) (document, error) {
-	nodes, ok := parseJSON(src, room)
-	d := document{src: src, nodes: nodes}
+func parseData(src string) (document, error) {
+	d, ok := parseJSON(src)
 	switch {
 	case !ok:
 		return d, badData("", "no JSON", "an object")
-	case nodes[0].kind != kindObject:
-		return d, badData("", nodes[0].kind.String(), "an object")
+	case d.nodes[0].kind != kindObject:
+		return d, badData("", d.nodes[0].kind.String(), "an object")
 	case !utf8.ValidString(src):
 		return d, badData("", "no valid UTF-8", "UTF-8")
 	}

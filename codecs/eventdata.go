@@ -7,7 +7,7 @@ import (
 // dataReader reads an event's data, whose JSON is known to be sound, into the
 // event: the change, when it takes effect, and the warnings.
 type dataReader struct {
-	d     *document
+	d     document
 	event *customer.Event
 }
 

@@ -40,9 +40,6 @@ type node struct {
 // maxDepth bounds how deep values may nest. Events need four levels.
 const maxDepth = 64
 
-// stackNodes is room for the nodes of most events without an allocation.
-const stackNodes = 64
-
 // document is a JSON text taken apart. Node 0 is the whole; so 0 also stands
 // for a member that is absent.
 type document struct {
@@ -50,32 +47,33 @@ type document struct {
 	nodes []node
 }
 
-// parseJSON appends the nodes of src to nodes, which is empty, and reports
-// whether src is one JSON value (RFC 8259) that nests at most maxDepth deep.
-// It checks the grammar only: what else can be wrong, document tells.
-//
-// It does not recurse, so that the caller's room for nodes stays on the stack:
-// the compiler cannot see that through a recursion.
-func parseJSON(src string, nodes []node) ([]node, bool) {
+// parseJSON takes src apart and reports whether it is one JSON value (RFC 8259)
+// that nests at most maxDepth deep. It checks the grammar only: what else can
+// be wrong, the document tells.
+func parseJSON(src string) (document, bool) {
+	d := document{src: src}
 	if uint64(len(src)) >= 1<<32 {
-		return nodes, false
+		return d, false
 	}
+	// Events have a node per 12 bytes or more; their nodes take one allocation.
+	nodes := make([]node, 0, 4+len(src)/12)
 	p := parser{src: src}
 	for {
 		var ok bool
 		if nodes, ok = p.value(nodes); !ok {
-			return nodes, false
+			return d, false
 		}
 		if !p.entered && !p.leave(nodes) {
-			return nodes, false
+			return d, false
 		}
 		if p.depth == 0 {
 			p.space()
-			return nodes, p.pos == len(src)
+			d.nodes = nodes
+			return d, p.pos == len(src)
 		}
 		if nodes[p.open].kind == kindObject {
 			if nodes, ok = p.name(nodes); !ok {
-				return nodes, false
+				return d, false
 			}
 		}
 	}

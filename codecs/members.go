@@ -19,7 +19,7 @@ type members struct {
 }
 
 func (r *dataReader) members(pointer string, i int, names []string) members {
-	m := members{d: r.d, pointer: pointer, names: names}
+	m := members{d: &r.d, pointer: pointer, names: names}
 	r.d.find(i, names, m.at[:])
 	return m
 }
