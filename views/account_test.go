@@ -124,14 +124,14 @@ func TestErasedAccountShowsOnlyWhen(t *testing.T) {
 func TestNothingIsAnsweredBeforeThePartitionHasRecovered(t *testing.T) {
 	w := newWorld(t, 1)
 	w.put("c-1001", acme(t, 5))
-	w.remaining[0] = 1204311
+	w.recovering(0, 1204311)
 	for _, target := range []string{"/v1/accounts/c-1001", "/v1/accounts/nobody", "/v1/accounts"} {
 		p := w.get(target).wantProblem(503, views.Recovering)
 		if p["remaining_records"] != float64(1204311) {
 			t.Errorf("remaining_records of %s is %v, want 1204311", target, p["remaining_records"])
 		}
 	}
-	delete(w.remaining, 0)
+	w.recovered()
 	if a := w.get("/v1/accounts/c-1001"); a.code != 200 {
 		t.Errorf("after recovery the answer is %d, want 200", a.code)
 	}
@@ -144,7 +144,7 @@ func TestOnePartitionThatRecoversHoldsUpOnlyItsOwnCustomers(t *testing.T) {
 		w.put(id, acme(t, 1))
 		ids[w.home(id)] = id
 	}
-	w.remaining[1] = 7
+	w.recovering(1, 7)
 	if a := w.get("/v1/accounts/" + ids[w.partitions[0]]); a.code != 200 {
 		t.Errorf("a customer of the ready partition gives %d, want 200", a.code)
 	}

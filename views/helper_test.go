@@ -70,6 +70,7 @@ type world struct {
 	views.Config
 	t          testing.TB
 	partitions []*partition
+	mu         sync.Mutex
 	remaining  map[int32]int64 // partitions that are not ready
 	registry   *prometheus.Registry
 	log        bytes.Buffer
@@ -89,6 +90,8 @@ func newWorld(t testing.TB, n int, adapt ...func(*world)) *world {
 		Partitions: int32(n),
 		Partition:  func(p int32) views.Partition { return w.partitions[p] },
 		Ready: func(p int32) (int64, bool) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			left, not := w.remaining[p]
 			return left, !not
 		},
@@ -126,6 +129,20 @@ func (w *world) putBytes(id string, value []byte) {
 
 func (w *world) home(id string) *partition {
 	return w.partitions[topics.Partition([]byte(id), w.Partitions)]
+}
+
+// recovering says that partition p has so many records to read.
+func (w *world) recovering(p int32, records int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.remaining[p] = records
+}
+
+// recovered says that all partitions are ready.
+func (w *world) recovered() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.remaining)
 }
 
 // get asks for target and returns the answer.

@@ -35,7 +35,7 @@ func TestEachProblemIsProducedAndExplained(t *testing.T) {
 			return w.get("/v1/accounts/broken")
 		},
 		views.Recovering: func(w *world) *answer {
-			w.remaining[0] = 0
+			w.recovering(0, 0)
 			return w.get("/v1/accounts/c-1")
 		},
 		views.BrokerUnavailable: func(*world) *answer {
@@ -83,7 +83,7 @@ func TestEachProblemIsProducedAndExplained(t *testing.T) {
 
 func TestRecoveringNamesTheRecordsAlsoWhenNoneAreLeft(t *testing.T) {
 	w := newWorld(t, 1)
-	w.remaining[0] = 0
+	w.recovering(0, 0)
 	p := w.get("/v1/accounts/c-1").wantProblem(503, views.Recovering)
 	if left, ok := p["remaining_records"]; !ok || left != float64(0) {
 		t.Errorf("remaining_records is %v, want 0", left)

@@ -23,17 +23,19 @@ async function ask(path) {
     throw {title: 'The server does not answer', detail: 'Try again in a moment.'};
   }
   const body = await response.json();
-  if (!response.ok) {
-    readiness(body);
-    throw body;
-  }
-  readiness(null);
+  readiness(response.ok ? null : body, path);
+  if (!response.ok) throw body;
   return {body, etag: response.headers.get('ETag')};
 }
 
-// readiness shows what the answers themselves say about the server.
-function readiness(problem) {
-  if (!problem || problem.status < 500) return show('ready', 'ready');
+// readiness shows what the answers themselves say about the server. One account
+// may be there while others are still recovering: only the list needs them all.
+function readiness(problem, path) {
+  if (!problem || problem.status < 500) {
+    const all = path.startsWith('/v1/accounts?');
+    if (all || $('readiness').dataset.state !== 'recovering') show('ready', 'ready');
+    return;
+  }
   if (problem.code === 'recovering') {
     const left = problem.remaining_records;
     return show('recovering', left > 0 ? `recovering, ${left.toLocaleString()} records left` : 'recovering');
