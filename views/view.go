@@ -1,6 +1,7 @@
 package views
 
 import (
+	"hash"
 	"time"
 
 	"github.com/lovoo/goka"
@@ -20,16 +21,16 @@ type AccountView struct {
 
 // Accounts returns the view over billing-table. Its rows stay bytes: they are
 // decoded by the request that asks for one, and not for all customers by
-// whichever record arrives.
+// whichever record arrives. newHasher is the hasher that all topics share.
 //
 // The view connects again by itself for ever, with a pause that grows from
 // 250 ms to 5 s; goka's own pause grows to two minutes.
-func Accounts() AccountView {
+func Accounts(newHasher func() hash.Hash32) AccountView {
 	return AccountView{
 		Table: goka.Table(topics.BillingTable),
 		Codec: codecs.Bytes{},
 		Options: []goka.ViewOption{
-			goka.WithViewHasher(topics.NewHasher),
+			goka.WithViewHasher(newHasher),
 			goka.WithViewAutoReconnect(),
 			goka.WithViewBackoffBuilder(func() (goka.Backoff, error) {
 				return goka.NewSimpleBackoff(250*time.Millisecond, 5*time.Second), nil
