@@ -12,6 +12,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
+
+	"billstream/internal/app"
 )
 
 type confCommand struct {
@@ -38,7 +40,7 @@ Examples:
 
 // Run prints the settings.
 func (c *confPrint) Run(p *program, k *kong.Context) error {
-	settings := settingsOf(k.Selected(), &c.runFlags, k, p.file)
+	settings := settingsOf(k, c.config(), p.file)
 	if c.Output == "json" {
 		return printSettingsJSON(p.stdout, settings)
 	}
@@ -78,13 +80,13 @@ type effective struct {
 	origin string // default, FILE:LINE, $VARIABLE or flag
 }
 
-// settingsOf returns the configuration of run that a verb with run's flags
-// works with, in the order of the flags.
-func settingsOf(verb *kong.Node, f *runFlags, k *kong.Context, file *configFile) []effective {
+// settingsOf returns what the chosen verb works with, as far as it has run's
+// flags, in their order. c is what these flags ask for.
+func settingsOf(k *kong.Context, c app.Config, file *configFile) []effective {
 	// Validate fills in what depends on other values. Whether it likes them is
 	// for check to say.
-	c := f.config()
 	_ = c.Validate()
+	verb := k.Selected()
 	depends := map[string]any{
 		"session-timeout": c.SessionTimeout,
 		"replication":     c.Replication,

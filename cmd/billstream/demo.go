@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"billstream/cmd/billstream/corpus"
 	"billstream/internal/app"
 )
@@ -34,14 +36,13 @@ Examples:
 }
 
 // Run runs the process and replays the history into it.
-func (d *demoCommand) Run(ctx context.Context, p *program) error {
-	config := d.config()
-	show := d.show(p.stderr)
+func (d *demoCommand) Run(ctx context.Context, p *program, k *kong.Context) error {
+	show, config := d.show(p.stderr), d.config()
 	a, err := app.New(config, app.Options{
 		Log:        d.handler(p.stderr),
 		Notice:     p.stderr,
 		Version:    programVersion(),
-		ConfigHash: configHash(nil),
+		ConfigHash: configHash(settingsOf(k, config, p.file)),
 		OnRecovery: recoveryBar(p.stderr, show),
 		OnReady:    func(ctx context.Context, a *app.App) error { return d.play(ctx, a, p, show) },
 	})
@@ -90,7 +91,7 @@ func (d *demoCommand) replay(ctx context.Context, a *app.App, p *program, show b
 		bad: func(line string) { fmt.Fprintln(p.stderr, line) },
 	}
 	err = f.read(ctx, source{name: "history", r: history, part: func() float64 { return -1 }})
-	err = errors.Join(err, f.wait(), events.Close())
+	err = f.finish(err, events.Close)
 	m.finish()
 	if err != nil {
 		return err

@@ -51,6 +51,7 @@ func (e *emitCommand) Run(ctx context.Context, p *program) error {
 		eventTime: e.Timestamps == "event", skip: e.OnError == "skip", rate: e.Rate, now: time.Now, progress: m.update,
 		bad: func(line string) { fmt.Fprintln(p.stderr, line) },
 	}
+	closing := func() error { return nil }
 	if e.DryRun {
 		m.label = "checking events"
 	} else {
@@ -58,12 +59,11 @@ func (e *emitCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		defer events.Close()
-		f.send = events.Send
+		f.send, closing = events.Send, events.Close
 	}
 	start := time.Now()
 	err := f.readAll(ctx, inputs.sources)
-	err = errors.Join(err, f.wait())
+	err = f.finish(err, closing)
 	m.finish()
 	return e.conclude(p, f, time.Since(start), err)
 }

@@ -143,7 +143,7 @@ func (f *feed) line(ctx context.Context, line []byte, tooLong bool) error {
 	}
 	f.checked++
 	if f.send == nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	if err := f.pace(ctx, now); err != nil {
 		return err
@@ -180,20 +180,20 @@ func checkAt[Instant ~int64](check func(Instant) error, micros int64) error {
 // pace waits until it is time for the next event.
 func (f *feed) pace(ctx context.Context, now time.Time) error {
 	if f.rate <= 0 {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	if f.start.IsZero() {
 		f.start = now
 	}
 	due := f.start.Add(time.Duration(float64(f.checked-1) / f.rate * float64(time.Second)))
 	if !due.After(now) {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	timer := time.NewTimer(due.Sub(now))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	case <-timer.C:
 		return nil
 	}
@@ -205,13 +205,14 @@ func (f *feed) hand(ctx context.Context, r codecs.Record) error {
 		return err
 	}
 	f.wg.Add(1)
+	done := sync.OnceFunc(f.wg.Done)
 	err := f.send(ctx, r, func(position string, err error) {
-		defer f.wg.Done()
 		f.acknowledged(position, err)
+		done()
 	})
 	if err != nil {
-		f.wg.Done() // done is not called then
-		return fmt.Errorf("send an event: %w", err)
+		done() // whether the callback comes after an error is not known
+		return fmt.Errorf("send an event: %w", cmp.Or(context.Cause(ctx), err))
 	}
 	return nil
 }
@@ -243,6 +244,16 @@ func (t *total) err() error {
 func (t *total) wait() error {
 	t.wg.Wait()
 	return t.err()
+}
+
+// finish waits for what was sent, closes the emitter and adds what went wrong
+// with it to err, which ended the reading.
+func (f *feed) finish(err error, closing func() error) error {
+	failed := f.wait()
+	if errors.Is(err, failed) {
+		failed = nil // the reading ended because of it
+	}
+	return errors.Join(err, failed, closing())
 }
 
 // positions are the highest position of every partition, in partition order.

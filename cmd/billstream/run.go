@@ -114,12 +114,12 @@ Examples:
 
 // Run runs the process until it is told to stop.
 func (r *runCommand) Run(ctx context.Context, p *program, k *kong.Context) error {
-	show := r.show(p.stderr)
-	a, err := app.New(r.config(), app.Options{
+	show, config := r.show(p.stderr), r.config()
+	a, err := app.New(config, app.Options{
 		Log:        r.handler(p.stderr),
 		Notice:     p.stderr,
 		Version:    programVersion(),
-		ConfigHash: configHash(settingsOf(k.Selected(), &r.runFlags, k, p.file)),
+		ConfigHash: configHash(settingsOf(k, config, p.file)),
 		OnRecovery: recoveryBar(p.stderr, show),
 	})
 	if err != nil {
