@@ -76,9 +76,9 @@ func (e *ProcessingError) Error() string {
 // Unwrap returns the cause.
 func (e *ProcessingError) Unwrap() error { return e.Err }
 
-// errPanic stands for a panic of a callback. Its value stays unsaid: it may
+// ErrPanic stands for a panic of a callback. Its value stays unsaid: it may
 // hold a customer's data.
-var errPanic = errors.New("callback panicked")
+var ErrPanic = errors.New("callback panicked")
 
 // errUnsaid stands for an error of goka that has no cause of ours: its text may
 // hold a key.
@@ -91,7 +91,7 @@ func strip(stage string, err, seen error) error {
 	case seen != nil:
 		return seen
 	case strings.Contains(err.Error(), "panic in callback"):
-		return &ProcessingError{Stage: "process", Err: errPanic}
+		return &ProcessingError{Stage: "process", Err: ErrPanic}
 	}
 	return &ProcessingError{Stage: stage, Err: errUnsaid}
 }

@@ -49,7 +49,7 @@ func (m *topicManager) GetOffset(topic string, n int32, time int64) (int64, erro
 	p.enter(connecting)
 	end, err := m.recovery.cfg.End(m.lives(), topic, n)
 	if err != nil {
-		return 0, fmt.Errorf("find the end of %s/%d: %w", topic, n, err)
+		return 0, m.recovery.broke(fmt.Errorf("find the end of %s/%d: %w", topic, n, err))
 	}
 	p.announce(end)
 	return end, nil
@@ -159,6 +159,7 @@ func (g *gate) complete() error {
 // discard starts over with an empty store and returns why.
 func (g *gate) discard(why error) error {
 	g.part.enter(initializing)
+	why = g.part.r.broke(why)
 	if err := g.Storage.Close(); err != nil {
 		return fmt.Errorf("%w (and close the store: %w)", why, err)
 	}

@@ -43,6 +43,7 @@ func (g *group) Consume(ctx context.Context, topics []string, handler sarama.Con
 	var pause time.Duration
 	for {
 		g.engine.takeFailure()
+		g.engine.cfg.Recovery.takeBroken()
 		began := g.engine.cfg.Now()
 		h := &sessionHandler{engine: g.engine, handler: handler}
 		err := g.consume(ctx, topics, h)
@@ -125,7 +126,7 @@ func (e *Engine) listen(errs <-chan error, hear func(error)) func() {
 // and refusals come before what goka says, which they may have caused.
 func (g *group) judge(ctx context.Context, h *sessionHandler, err error) error {
 	e := g.engine
-	seen := e.takeFailure()
+	seen, broken := e.takeFailure(), e.cfg.Recovery.takeBroken()
 	if errors.Is(err, sarama.ErrFencedInstancedId) {
 		seen = e.fenced(err)
 	}
@@ -140,6 +141,9 @@ func (g *group) judge(ctx context.Context, h *sessionHandler, err error) error {
 	case h.failed() != nil:
 		stage, cause := h.failure()
 		e.cfg.Log.Error("session failed", "group", e.cfg.Group, "stage", stage, "places", places(cause))
+		if seen == nil && broken != nil {
+			seen = &ProcessingError{Stage: stage, Err: broken}
+		}
 		return strip(stage, cause, seen)
 	case errors.Is(err, sarama.ErrClosedConsumerGroup):
 		return &ProcessingError{Stage: "consume", Err: err}

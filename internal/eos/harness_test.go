@@ -212,9 +212,11 @@ type member struct {
 	callback func(goka.Context, any)
 	failEmit func(topic string, value []byte) error
 	consumer goka.SaramaConsumerBuilder
-	instance string
-	commit   func(context.Context, eos.Offsets) error
-	positive func([]eos.PositionMark) error // called before position rows are written
+
+	recoveryChange func(*eos.RecoveryConfig)
+	instance       string
+	commit         func(context.Context, eos.Offsets) error
+	positive       func([]eos.PositionMark) error // called before position rows are written
 
 	mu      sync.Mutex
 	commits map[int32]int64
@@ -241,9 +243,11 @@ func (w *world) member(change func(*member)) *member {
 	if change != nil {
 		change(m)
 	}
-	m.recovery = eos.NewRecovery(eos.RecoveryConfig{
-		Table: tableTopic, Role: eos.Active, End: w.end, Registerer: m.registry, Log: quiet(w.t),
-	})
+	rc := eos.RecoveryConfig{Table: tableTopic, Role: eos.Active, End: w.end, Registerer: m.registry, Log: quiet(w.t)}
+	if m.recoveryChange != nil {
+		m.recoveryChange(&rc)
+	}
+	m.recovery = eos.NewRecovery(rc)
 	group, offsets := config("group"), config("offsets")
 	group.Consumer.Group.InstanceId, offsets.Consumer.Group.InstanceId = m.instance, m.instance
 	m.engine = eos.New(eos.Config{

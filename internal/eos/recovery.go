@@ -57,6 +57,7 @@ type Recovery struct {
 	mu      sync.Mutex
 	parts   map[int32]*partition
 	refusal error
+	broken  error // why a recovery of this session broke off
 }
 
 // NewRecovery returns a recovery and registers its metrics. Two may share a
@@ -110,6 +111,26 @@ func (r *Recovery) refuse(err error) error {
 	if first && r.cfg.OnRefused != nil {
 		r.cfg.OnRefused(err)
 	}
+	return err
+}
+
+// broke keeps why a recovery broke off, and returns it. The first reason stays:
+// goka interrupts the other partitions because of it.
+func (r *Recovery) broke(err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.broken == nil {
+		r.broken = err
+	}
+	return err
+}
+
+// takeBroken returns what broke kept and forgets it.
+func (r *Recovery) takeBroken() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.broken
+	r.broken = nil
 	return err
 }
 

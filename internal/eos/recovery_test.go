@@ -1,0 +1,319 @@
+package eos_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+
+	"billstream/internal/eos"
+	"billstream/internal/store"
+	"billstream/internal/topics"
+)
+
+// breaking is a consumer whose first partition readers end early, as sarama's
+// do when the next offset is out of range: both channels are closed.
+type breaking struct {
+	sarama.Consumer
+	after int           // messages until the break
+	left  atomic.Int32  // readers that break
+	hold  chan struct{} // instead of breaking, wait for this to close; may be nil
+	held  chan struct{} // told when a reader waits
+}
+
+func (b *breaking) ConsumePartition(topic string, partition int32, offset int64) (sarama.PartitionConsumer, error) {
+	pc, err := b.Consumer.ConsumePartition(topic, partition, offset)
+	if err != nil || b.left.Add(-1) < 0 {
+		return pc, err
+	}
+	out := &broken{PartitionConsumer: pc, messages: make(chan *sarama.ConsumerMessage), done: make(chan struct{})}
+	go func() {
+		defer close(out.messages)
+		for range b.after {
+			out.messages <- <-pc.Messages()
+		}
+		if b.hold != nil {
+			b.held <- struct{}{}
+			select {
+			case <-b.hold:
+			case <-out.done:
+			}
+		}
+	}()
+	return out, nil
+}
+
+type broken struct {
+	sarama.PartitionConsumer
+	messages chan *sarama.ConsumerMessage
+	done     chan struct{}
+	closed   atomic.Bool
+}
+
+func (b *broken) Messages() <-chan *sarama.ConsumerMessage { return b.messages }
+
+func (b *broken) AsyncClose() {
+	if b.closed.CompareAndSwap(false, true) {
+		close(b.done)
+		b.PartitionConsumer.AsyncClose()
+		go func() {
+			for range b.PartitionConsumer.Messages() {
+			}
+		}()
+	}
+}
+
+// fill writes n rows of the table's partition 0 and returns them.
+func (w *world) fill(n int) map[string]string {
+	rows := map[string]string{}
+	for i := range n {
+		k := fmt.Sprintf("row-%d", i%(n/2)) // each key twice
+		rows[k] = fmt.Sprint(i)
+		w.write(&sarama.ProducerMessage{Topic: tableTopic, Key: sarama.StringEncoder(k), Value: sarama.StringEncoder(rows[k])})
+	}
+	return rows
+}
+
+// view runs a goka view of the table until the test ends.
+func (w *world) view(recovery *eos.Recovery, table *store.Table, consumer sarama.Consumer) (ended chan error, stop func()) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	opts := append([]goka.ViewOption{
+		goka.WithViewConsumerSaramaBuilder(func([]string, string) (sarama.Consumer, error) { return consumer, nil }),
+		goka.WithViewHasher(topics.NewHasher),
+		goka.WithViewLogger(slog.NewLogLogger(slog.DiscardHandler, 0)),
+		goka.WithViewAutoReconnect(),
+		goka.WithViewBackoffBuilder(func() (goka.Backoff, error) { return goka.NewSimpleBackoff(20*time.Millisecond, time.Second), nil }),
+	}, recovery.ViewOptions(ctx, topicManager, table.Build)...)
+	v, err := goka.NewView(brokersOf(w.cluster), tableTopic, bytesCodec{}, opts...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ended = make(chan error, 1)
+	go func() { ended <- v.Run(ctx) }()
+	w.t.Cleanup(cancel)
+	return ended, cancel
+}
+
+func (w *world) consumer() sarama.Consumer {
+	c, err := sarama.NewConsumer(brokersOf(w.cluster), config("view"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func contents(m *store.Memory) map[string]string {
+	rows := map[string]string{}
+	m.Ascend("", func(k string, v []byte) bool {
+		rows[k] = string(v)
+		return true
+	})
+	return rows
+}
+
+func TestABrokenOffRecoveryStartsOverAndIsNeverReady(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	rows := w.fill(200)
+	readyTooEarly := atomic.Bool{}
+	var recovery *eos.Recovery
+	table := store.NewTable(tableTopic, 1)
+	ends := 0
+	recovery = eos.NewRecovery(eos.RecoveryConfig{
+		Table: tableTopic, Role: eos.View, Registerer: newRegistry(), Log: quiet(t),
+		End: func(ctx context.Context, topic string, p int32) (int64, error) {
+			ends++
+			if _, ok := recovery.Ready(p); ok {
+				readyTooEarly.Store(true)
+			}
+			if n := table.Partition(p).Len(); n != 0 {
+				t.Errorf("store has %d rows at the start of recovery %d, want none", n, ends)
+			}
+			return w.end(ctx, topic, p)
+		},
+		CheckEnd: func(p int32, get func(string) ([]byte, error)) error {
+			for k, want := range rows {
+				if v, err := get(k); err != nil || string(v) != want {
+					t.Errorf("at the end of recovery %s is %q, %v, want %q", k, v, err, want)
+				}
+			}
+			return nil
+		},
+	})
+	b := &breaking{Consumer: w.consumer(), after: 57}
+	b.left.Store(2)
+	w.view(recovery, table, b)
+	eventually(t, "view is ready", func() bool { _, ok := recovery.Ready(0); return ok })
+	if ends != 3 || readyTooEarly.Load() {
+		t.Errorf("recovery began %d times and was ready in between: %t; want 3 and false", ends, readyTooEarly.Load())
+	}
+	if got := contents(table.Partition(0)); !maps.Equal(got, rows) {
+		t.Errorf("view has %d rows that differ from the table's %d", len(got), len(rows))
+	}
+	if s := recovery.Summary(); !s.Finished() || s.Done != 200 || s.Target != 200 || s.ETA != 0 {
+		t.Errorf("summary is %+v, want 200 of 200 finished", s)
+	}
+	w.write(&sarama.ProducerMessage{Topic: tableTopic, Key: sarama.StringEncoder("row-0")})
+	eventually(t, "tombstone is applied", func() bool { has, _ := table.Partition(0).Has("row-0"); return !has })
+}
+
+func TestProgressShowsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.fill(100)
+	recovery := eos.NewRecovery(eos.RecoveryConfig{Table: tableTopic, Role: eos.View, Registerer: newRegistry(), Log: quiet(t), End: w.end})
+	b := &breaking{Consumer: w.consumer(), after: 40, hold: make(chan struct{}), held: make(chan struct{}, 1)}
+	b.left.Store(1)
+	w.view(recovery, store.NewTable(tableTopic, 1), b)
+	<-b.held
+	eventually(t, "40 rows are stored", func() bool { n, _ := recovery.Ready(0); return n == 60 })
+	p := recovery.Progress()[0]
+	if p.State != "recovering" || p.Target != 100 || p.Done != 40 || p.Remaining != 60 || p.ETA >= 0 {
+		t.Errorf("progress is %+v, want 40 of 100 without an estimate", p)
+	}
+	if _, ok := recovery.Ready(0); ok {
+		t.Error("partition is ready with 60 rows missing")
+	}
+	close(b.hold)
+	eventually(t, "view is ready", func() bool { _, ok := recovery.Ready(0); return ok })
+}
+
+func TestAProcessorThatIsStoppedInRecoveryProcessesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.fill(100)
+	w.produce(keys(5)...)
+	var calls atomic.Int32
+	b := &breaking{after: 40, hold: make(chan struct{}), held: make(chan struct{}, 1)}
+	b.left.Store(1)
+	m := w.member(func(m *member) {
+		m.callback = func(goka.Context, any) { calls.Add(1) }
+		m.consumer = func([]string, string) (sarama.Consumer, error) {
+			b.Consumer = w.consumer()
+			return b, nil
+		}
+	})
+	stop := m.start()
+	<-b.held
+	if s := m.engine.Status(); s.Running || s.Reason != "recovering" {
+		t.Errorf("status is %+v, want recovering", s)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if calls.Load() != 0 || w.committed()[0] > 0 {
+		t.Errorf("%d records were processed on half a table, offset %d is committed", calls.Load(), w.committed()[0])
+	}
+}
+
+func TestAProcessorWhoseRecoveryBreaksOffFailsItsSetup(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.fill(100)
+	w.produce(keys(5)...)
+	var calls atomic.Int32
+	b := &breaking{after: 40}
+	b.left.Store(1)
+	m := w.member(func(m *member) {
+		m.callback = func(ctx goka.Context, v any) { calls.Add(1) }
+		m.consumer = func([]string, string) (sarama.Consumer, error) {
+			b.Consumer = w.consumer()
+			return b, nil
+		}
+	})
+	var perr *eos.ProcessingError
+	if err := m.runUntilItFails(); !errors.As(err, &perr) || perr.Stage != "setup" || !strings.Contains(perr.Error(), "stopped at offset 39, want 99") {
+		t.Errorf("Run returned %v, want a failed setup that says how far it came", err)
+	}
+	if calls.Load() != 0 {
+		t.Errorf("%d records were processed on half a table", calls.Load())
+	}
+	m.start()
+	eventually(t, "everything is processed", w.caughtUp)
+	if calls.Load() != 5 {
+		t.Errorf("%d records were processed, want 5", calls.Load())
+	}
+}
+
+func TestARefusedRowEndsTheProcessorWithItsReason(t *testing.T) {
+	t.Parallel()
+	reason := errors.New("row format is 9, want at most 1")
+	for name, change := range map[string]func(*eos.RecoveryConfig){
+		"row": func(c *eos.RecoveryConfig) {
+			c.CheckRow = func(_ int32, key string, _ []byte) error {
+				if key == "row-3" {
+					return reason
+				}
+				return nil
+			}
+		},
+		"end": func(c *eos.RecoveryConfig) {
+			c.CheckEnd = func(_ int32, get func(string) ([]byte, error)) error {
+				if v, err := get("row-3"); err == nil && v != nil {
+					return reason
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1)
+			w.fill(20)
+			told := make(chan error, 2)
+			m := w.member(func(m *member) {
+				m.recoveryChange = func(c *eos.RecoveryConfig) {
+					change(c)
+					c.OnRefused = func(err error) { told <- err }
+				}
+			})
+			err := m.runUntilItFails()
+			var refused *eos.RefusedError
+			if !errors.As(err, &refused) || !errors.Is(err, reason) {
+				t.Errorf("Run returned %v, want a *RefusedError of the reason", err)
+			}
+			if err := <-told; !errors.Is(err, reason) {
+				t.Errorf("OnRefused was told %v", err)
+			}
+		})
+	}
+}
+
+func TestAViewRefusesATableThatWasCut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.fill(20)
+	told := make(chan error, 1)
+	recovery := eos.NewRecovery(eos.RecoveryConfig{
+		Table: tableTopic, Role: eos.View, Registerer: newRegistry(), Log: quiet(t), End: w.end,
+		OnRefused: func(err error) { told <- err },
+	})
+	build := recovery.TopicManagers(t.Context(), func([]string) (goka.TopicManager, error) { return short{}, nil })
+	tm, err := build(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.view(recovery, store.NewTable(tableTopic, 1), w.consumer())
+	eventually(t, "view is ready", func() bool { _, ok := recovery.Ready(0); return ok })
+	if _, err := tm.GetOffset(tableTopic, 0, sarama.OffsetNewest); err == nil {
+		t.Error("a shorter table was accepted")
+	}
+	var refused *eos.RefusedError
+	if err := <-told; !errors.As(err, &refused) || refused.Hint() == "" {
+		t.Errorf("OnRefused was told %v, want a *RefusedError with a hint", err)
+	}
+}
+
+// short is a topic manager that finds ten records everywhere.
+type short struct{ goka.TopicManager }
+
+func (short) GetOffset(string, int32, int64) (int64, error) { return 10, nil }
