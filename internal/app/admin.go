@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"billstream/views"
 )
 
 // admin is the listener for those who run the process: metrics, probes, status
@@ -24,22 +26,23 @@ type admin struct {
 // for it to be killed.
 const failedGrace = 30 * time.Second
 
-func (a *admin) routes() *http.ServeMux {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{
+func (a *admin) routes() []views.Route {
+	metrics := promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{
 		Registry: a.registry, EnableOpenMetrics: true, MaxRequestsInFlight: 4,
 		CoalesceGather: true, Timeout: 10 * time.Second, ErrorHandling: promhttp.ContinueOnError,
-	}))
-	mux.HandleFunc("GET /livez", a.livez)
-	mux.HandleFunc("GET /readyz", a.readyz)
-	mux.HandleFunc("GET /statusz", a.statusz)
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return mux
+	})
+	route := func(pattern string, f http.HandlerFunc) views.Route { return views.Route{Pattern: pattern, Handler: f} }
+	return []views.Route{
+		{Pattern: "GET /metrics", Handler: metrics},
+		route("GET /livez", a.livez),
+		route("GET /readyz", a.readyz),
+		route("GET /statusz", a.statusz),
+		route("GET /debug/pprof/", pprof.Index),
+		route("GET /debug/pprof/cmdline", pprof.Cmdline),
+		route("GET /debug/pprof/profile", pprof.Profile),
+		route("GET /debug/pprof/symbol", pprof.Symbol),
+		route("GET /debug/pprof/trace", pprof.Trace),
+	}
 }
 
 // livez answers 200 while the process can help itself. It never fails because

@@ -2,7 +2,14 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"time"
+
+	"billstream/internal/devbroker"
+	"billstream/internal/kafka"
+	"billstream/internal/topics"
 )
 
 // BrokerConfig is what `billstream broker` can be told.
@@ -15,6 +22,30 @@ type BrokerConfig struct {
 
 // RunBroker runs the embedded broker as the whole process until ctx ends.
 // ready is called once with its address.
-func RunBroker(ctx context.Context, c BrokerConfig, ready func(addr string)) error {
-	panic("contract: to be built")
+func RunBroker(ctx context.Context, c BrokerConfig, ready func(addr string)) (err error) {
+	fmt.Fprintln(c.Notice, "warning: "+devbroker.Warning)
+	b, err := devbroker.Start(devbroker.Options{Dir: c.DataDir, Addr: c.Listen})
+	if err != nil {
+		return classify("start the embedded broker", err)
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if dir := b.SetAside(); dir != "" {
+		fmt.Fprintf(c.Notice, "warning: the last end was unclean: broker data and state were set aside together in %s\n", dir)
+	}
+	if err := makeTopics(ctx, b.Addr(), c.Partitions); err != nil {
+		return err
+	}
+	ready(b.Addr())
+	<-ctx.Done()
+	return nil
+}
+
+func makeTopics(ctx context.Context, addr string, partitions int32) error {
+	admin, err := kafka.OpenAdmin(ctx, kafka.Config{Brokers: []string{addr}}, 10*time.Second)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	_, err = applyTopics(ctx, admin, topics.Options{Partitions: partitions, Embedded: true})
+	return err
 }

@@ -1,6 +1,12 @@
 package app
 
-import "time"
+import (
+	"time"
+
+	"billstream/internal/eos"
+	"billstream/internal/kafka"
+	"billstream/internal/topics"
+)
 
 // Status is the body of /statusz. It never holds a customer id.
 type Status struct {
@@ -57,4 +63,53 @@ type CommitStatus struct {
 type StoreStatus struct {
 	Kind string `json:"kind"`
 	Dir  string `json:"dir"`
+}
+
+// status describes the process for /statusz.
+func (a *App) status() Status {
+	_, checks := a.health.refresh()
+	s := Status{
+		Version: a.opt.Version, Instance: a.cfg.InstanceID, State: a.life.state(), Since: a.began,
+		Guarantee: guarantee, Broker: a.cfg.brokerKind(), ConfigHash: a.opt.ConfigHash, Checks: checks,
+		Topology: Topology{
+			Inputs: []string{topics.CustomerEvents}, Table: topics.BillingTable,
+			Outputs: []string{topics.BillingUpdates, topics.DeadLetters}, Partitions: a.cfg.Partitions,
+		},
+		Partitions: []PartitionStatus{},
+		Commit:     CommitStatus{IntervalMS: a.cfg.CommitInterval.Milliseconds()},
+		Store:      StoreStatus{Kind: storeKind, Dir: a.cfg.DataDir},
+	}
+	if !a.built.Load() {
+		return s
+	}
+	s.Topology.Partitions = a.input.Partitions
+	lag := map[int32]kafka.PartitionLag{}
+	for _, l := range a.lag.Last().Partitions {
+		lag[l.Partition] = l
+	}
+	if a.group != nil {
+		s.Partitions = append(s.Partitions, partitionStatus(eos.Active, a.group.recovery, lag)...)
+	}
+	if a.view != nil {
+		s.Partitions = append(s.Partitions, partitionStatus(eos.View, a.view.recovery, nil)...)
+	}
+	return s
+}
+
+func partitionStatus(role eos.Role, r *eos.Recovery, lag map[int32]kafka.PartitionLag) []PartitionStatus {
+	var all []PartitionStatus
+	for _, p := range r.Progress() {
+		s := PartitionStatus{
+			Partition: p.Partition, Role: string(role), State: p.State,
+			Recovery: RecoveryStatus{Done: p.Done, Target: p.Target, Rate: p.Rate},
+		}
+		if p.ETA >= 0 {
+			s.Recovery.ETASeconds = new(p.ETA.Seconds())
+		}
+		if l, ok := lag[p.Partition]; ok {
+			s.Committed, s.End, s.LagRecords, s.LagSeconds = new(l.Committed), new(l.Stable), new(l.Records), new(l.Age.Seconds())
+		}
+		all = append(all, s)
+	}
+	return all
 }

@@ -1,0 +1,212 @@
+package app_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"billstream/internal/topics"
+)
+
+const partitions = 12
+
+const past = "2026-01-02T03:04:05Z"
+
+// bad is a record that must become a dead letter.
+type bad struct {
+	code     string
+	key      []byte // nil: null key
+	value    []byte
+	headers  []kgo.RecordHeader
+	shift    int32 // how far from its own partition it is written
+	withheld bool
+	before   []string // good events of the same customer that come first
+}
+
+// badRecords holds a record for every code that this version can give. The
+// customer's id is the code itself.
+func badRecords() []bad {
+	ev := func(code, kind, data string) []byte { return []byte(event("bad", kind, code, past, data)) }
+	full := make([]string, 8)
+	for i := range full {
+		full[i] = event(fmt.Sprint("future", i), "renamed", "schedule_full", past,
+			fmt.Sprintf(`{"name":"N%d","effective_from":%q}`, i, time.Now().Add(time.Duration(i+1)*24*time.Hour).UTC().Format(time.RFC3339)))
+	}
+	old := make([]string, 17)
+	for i := range old {
+		old[i] = event(fmt.Sprint("old", i), "renamed", "beyond_horizon", fmt.Sprintf("2026-01-%02dT00:00:00Z", i+2), fmt.Sprintf(`{"name":"N%d"}`, i))
+	}
+	now := time.Now().UTC()
+	return []bad{
+		{code: "no_key", key: nil, value: ev("no_key", "renamed", `{"name":"x"}`)},
+		{code: "bad_key", key: []byte("~bad"), value: ev("~bad", "renamed", `{"name":"x"}`)},
+		{code: "bad_key", key: []byte("\xff\xfe"), value: ev("x", "renamed", `{"name":"x"}`)},
+		{code: "wrong_partition", key: []byte("wrong_partition"), shift: 1, value: ev("wrong_partition", "renamed", `{"name":"x"}`)},
+		{code: "no_value", key: []byte("no_value")},
+		{code: "too_large", key: []byte("too_large"), value: ev("too_large", "renamed", `{"name":"`+strings.Repeat("x", 70_000)+`"}`)},
+		{code: "not_cloudevent", key: []byte("not_cloudevent"), value: []byte(`{"hello":"world"}`), headers: []kgo.RecordHeader{{Key: "a", Value: []byte("1")}, {Key: "a", Value: []byte("2")}, {Key: "b"}}},
+		{code: "unknown_version", key: []byte("unknown_version"), value: []byte(strings.Replace(string(ev("unknown_version", "renamed", `{"name":"x"}`)), "renamed.v1", "renamed.v2", 1))},
+		{code: "key_mismatch", key: []byte("key_mismatch"), value: ev("somebody-else", "renamed", `{"name":"x"}`)},
+		{code: "bad_data", key: []byte("bad_data"), value: ev("bad_data", "renamed", `[1]`)},
+		{code: "card_number", key: []byte("card_number"), value: ev("card_number", "payment_method_changed", `{"payment_method":{"ref":"4111 1111 1111 1111","type":"card"}}`), withheld: true},
+		{code: "invalid_field", key: []byte("invalid_field"), value: ev("invalid_field", "address_changed", `{"kind":"billing","address":{"country":"Germany"}}`)},
+		{code: "time_in_future", key: []byte("time_in_future"), value: []byte(event("bad", "renamed", "time_in_future", now.Add(time.Hour).Format(time.RFC3339), `{"name":"x"}`))},
+		{code: "effective_out_of_range", key: []byte("effective_out_of_range"), value: ev("effective_out_of_range", "renamed", `{"name":"x","effective_from":"2036-01-01T00:00:00Z"}`)},
+		{code: "schedule_full", key: []byte("schedule_full"), before: full, value: ev("schedule_full", "renamed", fmt.Sprintf(`{"name":"y","effective_from":%q}`, now.Add(40*24*time.Hour).Format(time.RFC3339)))},
+		{code: "beyond_horizon", key: []byte("beyond_horizon"), before: old, value: []byte(event("bad", "renamed", "beyond_horizon", "2026-01-01T00:00:00Z", `{"name":"y"}`))},
+		{code: "erased_customer", key: []byte("erased_customer"), withheld: true, before: []string{event("gone", "erased", "erased_customer", past, `{}`)}, value: ev("erased_customer", "renamed", `{"name":"y"}`)},
+		{code: "erased_customer", key: []byte("erased_customer"), withheld: true, value: []byte("no event at all")},
+	}
+}
+
+// Every code leads to one dead letter with the original bytes and headers, and
+// the customer's next good event is applied.
+func TestEachBadRecordIsOneDeadLetter(t *testing.T) {
+	t.Parallel()
+	p := start(t, config(t.TempDir()))
+	all := badRecords()
+	seq := map[string]float64{}
+	for i, b := range all {
+		partition := (topics.Partition(b.key, partitions) + b.shift) % partitions
+		for j, v := range b.before {
+			p.produce(false, record(string(b.key), v))
+			seq[string(b.key)] = float64(j + 1)
+		}
+		p.produce(true, &kgo.Record{Key: b.key, Value: b.value, Headers: b.headers, Partition: partition})
+		if b.code == "no_key" || b.code == "bad_key" || b.code == "erased_customer" {
+			continue
+		}
+		p.produce(false, record(string(b.key), event(fmt.Sprint("good", i), "renamed", string(b.key), "2026-02-01T00:00:00Z", `{"name":"Good"}`)))
+	}
+	p.caughtUp()
+
+	letters := p.read(topics.DeadLetters)
+	if len(letters) != len(all) {
+		t.Errorf("dead letters are %d, want %d", len(letters), len(all))
+	}
+	events := map[string]*kgo.Record{}
+	for _, r := range p.read(topics.CustomerEvents) {
+		events[fmt.Sprintf("%d/%d", r.Partition, r.Offset)] = r
+	}
+	found := map[string]int{}
+	for _, l := range letters {
+		h := headers(l)
+		found[h["dlq_code"]]++
+		source := events[h["dlq_partition"]+"/"+h["dlq_offset"]]
+		if source == nil {
+			t.Errorf("dead letter %s names record %s/%s, want one of the input", h["dlq_code"], h["dlq_partition"], h["dlq_offset"])
+			continue
+		}
+		checkLetter(t, l, source, h)
+	}
+	for _, b := range all {
+		found[b.code]--
+		if b.code == "no_key" || b.code == "bad_key" || b.code == "erased_customer" {
+			continue
+		}
+		if got := p.account(string(b.key), seq[string(b.key)]+1)["name"]; got != "Good" && b.code != "schedule_full" {
+			t.Errorf("%s: name after the next good event is %v, want Good", b.code, got)
+		}
+	}
+	for code, n := range found {
+		if n != 0 {
+			t.Errorf("dead letters with code %s are off by %d", code, n)
+		}
+	}
+}
+
+// checkLetter compares a dead letter with the record that it keeps.
+func checkLetter(t *testing.T, l, source *kgo.Record, h map[string]string) {
+	t.Helper()
+	code := h["dlq_code"]
+	if (l.Key == nil) != (source.Key == nil) || !bytes.Equal(l.Key, source.Key) || l.Partition != source.Partition {
+		t.Errorf("%s: key and partition are %q in %d, want %q in %d", code, l.Key, l.Partition, source.Key, source.Partition)
+	}
+	withheld := code == "card_number" || code == "erased_customer"
+	if withheld != (h["dlq_payload"] == "withheld") || withheld && l.Value != nil {
+		t.Errorf("%s: dlq_payload is %q with %d bytes, want it withheld: %v", code, h["dlq_payload"], len(l.Value), withheld)
+	}
+	if !withheld && ((l.Value == nil) != (source.Value == nil) || !bytes.Equal(l.Value, source.Value)) {
+		t.Errorf("%s: value is not the original one", code)
+	}
+	for i, want := range source.Headers {
+		if i >= len(l.Headers) || l.Headers[i].Key != want.Key || !bytes.Equal(l.Headers[i].Value, want.Value) {
+			t.Errorf("%s: header %d is not the original one", code, i)
+		}
+	}
+	if want := strconv.FormatInt(source.Timestamp.UnixMilli(), 10); h["dlq_timestamp"] != want || h["dlq_attempt"] != "1" || h["dlq_version"] != "test" || h["dlq_topic"] != topics.CustomerEvents {
+		t.Errorf("%s: headers are %v", code, h)
+	}
+}
+
+func headers(r *kgo.Record) map[string]string {
+	m := map[string]string{}
+	for _, h := range r.Headers {
+		m[h.Key] = string(h.Value)
+	}
+	return m
+}
+
+// Records of random bytes, some of them nearly events, cost a dead letter each
+// and nothing else.
+func TestRandomBytesDoNotStopTheProcess(t *testing.T) {
+	t.Parallel()
+	p := start(t, config(t.TempDir()))
+	const n = 100_000
+	rng := rand.New(rand.NewPCG(1, 2))
+	good := []byte(event("e", "renamed", "c", past, `{"name":"x"}`))
+	batch := make([]*kgo.Record, 0, n)
+	for range n {
+		batch = append(batch, noise(rng, good))
+	}
+	p.produce(true, batch...)
+	p.produce(false, record("c-1", event("last", "renamed", "c-1", past, `{"name":"Alive"}`)))
+	p.caughtUp()
+	if got := p.account("c-1", 1)["name"]; got != "Alive" {
+		t.Errorf("name is %v, want Alive", got)
+	}
+	outcomes := p.metric("billstream_records_processed_total")
+	if total := sum(outcomes); total != n+1 {
+		t.Errorf("outcomes are %v, in all %v, want %d: one for each record", outcomes, total, n+1)
+	}
+	if got := float64(len(p.read(topics.DeadLetters))); got != outcomes["dead_letter"] {
+		t.Errorf("dead letters are %v, want %v as counted", got, outcomes["dead_letter"])
+	}
+}
+
+// noise returns a record of random bytes, or an event with some bytes changed.
+func noise(rng *rand.Rand, good []byte) *kgo.Record {
+	random := func(most int) []byte {
+		b := make([]byte, rng.IntN(most))
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		return b
+	}
+	r := &kgo.Record{Key: random(20), Value: random(200), Partition: rng.Int32N(partitions)}
+	if rng.IntN(2) == 0 {
+		r.Value = bytes.Clone(good)
+		for range rng.IntN(4) {
+			r.Value[rng.IntN(len(r.Value))] = byte(rng.Uint32())
+		}
+		r.Key = []byte("c")
+		r.Partition = topics.Partition(r.Key, partitions)
+	}
+	if rng.IntN(4) == 0 {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: "ce_specversion", Value: random(4)}, kgo.RecordHeader{Key: string(random(8)), Value: random(8)})
+	}
+	return r
+}
+
+func sum(m map[string]float64) (total float64) {
+	for _, v := range m {
+		total += v
+	}
+	return total
+}

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"fmt"
+	"time"
+)
+
+// checks are the lines of /readyz. Each reads what the parts know; none asks
+// the network.
+func (a *App) checks() []check {
+	return []check{
+		{name: "broker", ask: a.brokerAnswers},
+		{name: "group", ask: a.groupJoined},
+		{name: "recovery", ask: a.groupRecovered},
+		{name: "view", ask: a.viewRecovered},
+		{name: "drain", ask: a.notDraining},
+		{name: "lag_monitor", advice: true, ask: a.lagKnown},
+	}
+}
+
+func (a *App) brokerAnswers() (bool, string) {
+	ago, ever := a.broker.answered()
+	switch {
+	case !ever:
+		return false, "no broker has answered yet"
+	case ago > a.cfg.ReadyGrace:
+		return false, fmt.Sprintf("no broker has answered for %s", ago.Round(time.Second))
+	}
+	return true, ""
+}
+
+// groupJoined passes without partitions too: there may be more members than
+// partitions, and a rollout must not wait for the spare ones.
+func (a *App) groupJoined() (bool, string) {
+	if !a.cfg.has(RoleProcessor) {
+		return true, ""
+	}
+	if !a.built.Load() {
+		return false, "not started"
+	}
+	if s := a.group.engine.Status(); s.Generation == 0 {
+		return false, s.Reason
+	}
+	return true, ""
+}
+
+// groupRecovered tolerates a rebalance for the grace period, but not before the
+// first recovery.
+func (a *App) groupRecovered() (bool, string) {
+	if !a.cfg.has(RoleProcessor) {
+		return true, ""
+	}
+	now := a.life.state()
+	if !a.built.Load() {
+		return false, "not started"
+	}
+	s := a.group.engine.Status()
+	if s.Running || (now != recovering && time.Since(s.Since) < a.cfg.ReadyGrace) {
+		return true, ""
+	}
+	sum := a.group.recovery.Summary()
+	return false, fmt.Sprintf("%s: %d of %d partitions running, %d of %d records read", s.Reason, sum.Ready, sum.Partitions, sum.Done, sum.Target)
+}
+
+func (a *App) viewRecovered() (bool, string) {
+	if !a.cfg.has(RoleView) {
+		return true, ""
+	}
+	if !a.built.Load() {
+		return false, "not started"
+	}
+	for p := range a.input.Partitions {
+		if remaining, ok := a.view.recovery.Ready(p); !ok {
+			return false, fmt.Sprintf("partition %d has %d records left", p, remaining)
+		}
+	}
+	return true, ""
+}
+
+func (a *App) notDraining() (bool, string) {
+	if s := a.life.state(); s == draining || s == failed {
+		return false, string(s)
+	}
+	return true, ""
+}
+
+func (a *App) lagKnown() (bool, string) {
+	if !a.built.Load() {
+		return true, ""
+	}
+	at := a.lag.Last().At
+	if ago := time.Since(at); !at.IsZero() && ago > lagTooOld {
+		return false, fmt.Sprintf("last refresh was %s ago", ago.Round(time.Second))
+	}
+	return true, ""
+}

@@ -1,0 +1,132 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/common/expfmt"
+	names "github.com/prometheus/common/model"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// metric returns the series of a counter by the value of their label result.
+func (p *process) metric(name string) map[string]float64 {
+	p.t.Helper()
+	code, body, err := get(p.app.Addresses().Admin, "/metrics")
+	if err != nil || code != http.StatusOK {
+		p.t.Fatalf("/metrics is %d, %v", code, err)
+	}
+	parser := expfmt.NewTextParser(names.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	out := map[string]float64{}
+	for _, m := range families[name].GetMetric() {
+		for _, l := range m.GetLabel() {
+			if l.GetName() == "result" {
+				out[l.GetValue()] = m.GetCounter().GetValue()
+			}
+		}
+	}
+	return out
+}
+
+// listAccounts walks the list, page by page, and compares each account with the
+// lookup of the same customer.
+func listAccounts(t *testing.T, addr string) map[string]map[string]any {
+	t.Helper()
+	all := map[string]map[string]any{}
+	for cursor, last := "", ""; ; {
+		code, body, err := get(addr, "/v1/accounts?limit=1000"+cursor)
+		if err != nil || code != http.StatusOK {
+			t.Fatalf("list is %d %s, %v", code, body, err)
+		}
+		var page struct {
+			Accounts   []map[string]any
+			NextCursor *string `json:"next_cursor"`
+		}
+		decode(t, body, &page)
+		for _, a := range page.Accounts {
+			id := a["customer_id"].(string)
+			if id <= last {
+				t.Fatal("list is out of order, want ids in ascending order")
+			}
+			last, all[id] = id, a
+		}
+		if page.NextCursor == nil {
+			break
+		}
+		cursor = "&cursor=" + url.QueryEscape(*page.NextCursor)
+	}
+	for id, listed := range all {
+		code, body, err := get(addr, "/v1/accounts/"+url.PathEscape(id))
+		if err != nil || code != http.StatusOK {
+			t.Fatalf("lookup is %d %s, %v", code, body, err)
+		}
+		var single map[string]any
+		decode(t, body, &single)
+		if !reflect.DeepEqual(single, listed) {
+			t.Fatalf("lookup and list differ:\n%s\n%v", body, listed)
+		}
+	}
+	return all
+}
+
+func decode(t *testing.T, body []byte, v any) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if err := d.Decode(v); err != nil {
+		t.Fatalf("%v in %s", err, strings.TrimSpace(string(body)))
+	}
+}
+
+func number(t *testing.T, v any) int {
+	t.Helper()
+	n, err := v.(json.Number).Int64()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(n)
+}
+
+// endOffsets asks the broker for the end of each partition of topic, and leaves
+// out the empty ones.
+func endOffsets(ctx context.Context, c *kgo.Client, topic string) (map[int32]int64, error) {
+	meta := kmsg.NewPtrMetadataRequest()
+	mt := kmsg.NewMetadataRequestTopic()
+	mt.Topic = kmsg.StringPtr(topic)
+	meta.Topics = append(meta.Topics, mt)
+	found, err := meta.RequestWith(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	req := kmsg.NewPtrListOffsetsRequest()
+	rt := kmsg.NewListOffsetsRequestTopic()
+	rt.Topic = topic
+	for _, p := range found.Topics[0].Partitions {
+		rp := kmsg.NewListOffsetsRequestTopicPartition()
+		rp.Partition, rp.Timestamp = p.Partition, -1
+		rt.Partitions = append(rt.Partitions, rp)
+	}
+	req.Topics = append(req.Topics, rt)
+	resp, err := req.RequestWith(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	ends := map[int32]int64{}
+	for _, p := range resp.Topics[0].Partitions {
+		if p.Offset > 0 {
+			ends[p.Partition] = p.Offset
+		}
+	}
+	return ends, nil
+}

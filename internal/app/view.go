@@ -1,0 +1,183 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/lovoo/goka"
+
+	"billstream/internal/billing"
+	"billstream/internal/eos"
+	"billstream/internal/kafka"
+	"billstream/internal/store"
+	"billstream/internal/topics"
+	"billstream/views"
+
+	"billstream/codecs"
+)
+
+// view is the copy of all accounts that answers lookups. goka keeps it up to
+// date; readers go past goka, to the store, behind the gate of the recovery.
+type view struct {
+	kafka       kafka.Config
+	replication int16
+	table       *store.Table
+	recovery    *eos.Recovery
+	log         *slog.Logger
+}
+
+// startView builds the view, lets lookups in and follows the changelog.
+func (a *App) startView(context.Context) error {
+	if !a.cfg.has(RoleView) {
+		return nil
+	}
+	a.view = &view{
+		kafka: a.kafka, replication: a.replication, log: a.log,
+		table:    store.NewTable(topics.BillingTable, a.input.Partitions),
+		recovery: eos.NewRecovery(a.recoveryConfig(eos.View, false)),
+	}
+	if err := a.openLookups(); err != nil {
+		return err
+	}
+	a.background("view", a.view.run)
+	return nil
+}
+
+// recoveryConfig is what the recoveries of the group table and of the view have
+// in common. Only the owner of a table must wait for open transactions: a view
+// may trail.
+func (a *App) recoveryConfig(role eos.Role, waitStable bool) eos.RecoveryConfig {
+	return eos.RecoveryConfig{
+		Table: topics.BillingTable, Role: role,
+		End: func(ctx context.Context, topic string, partition int32) (int64, error) {
+			return a.admin.RecoveryEnd(ctx, topic, partition, waitStable)
+		},
+		CheckRow:   checkFormat,
+		CheckEnd:   a.checkTopicID,
+		OnRefused:  func(err error) { a.fail("recovery", err) },
+		Registerer: a.registry,
+		Log:        a.log,
+	}
+}
+
+// checkFormat refuses rows of a later version of the program: going on would
+// write rows that lack what it knows.
+func checkFormat(_ int32, _ string, value []byte) error {
+	format, err := codecs.RowFormat(value)
+	if err != nil {
+		return fmt.Errorf("read the format of a row: %w", err)
+	}
+	if format > billing.RowFormat {
+		return fmt.Errorf("row format is %d, want at most %d, which this version knows", format, billing.RowFormat)
+	}
+	return nil
+}
+
+// checkTopicID refuses state that was built from another life of the input
+// topic: its offsets count from 0 again, and every event would look replayed.
+func (a *App) checkTopicID(partition int32, get func(string) ([]byte, error)) error {
+	value, err := get(string(topics.PositionKey(partition, a.input.Partitions)))
+	if err != nil || value == nil {
+		return err
+	}
+	p, err := codecs.ParsePosition(value)
+	if err != nil {
+		return fmt.Errorf("read the position row of partition %d: %w", partition, err)
+	}
+	if got := string(p.TopicID); got != a.input.ID {
+		return &eos.RefusedError{
+			Err:    fmt.Errorf("topic %s was recreated under our state: its id is %s, want %s", topics.CustomerEvents, a.input.ID, got),
+			Advice: "delete and make anew all four topics, or restore the events topic",
+		}
+	}
+	return nil
+}
+
+// openLookups exchanges the early handler of the data listener for the real one.
+func (a *App) openLookups() error {
+	c := views.Config{
+		Partitions:  a.input.Partitions,
+		Partition:   func(p int32) views.Partition { return rows{a.view.table.Partition(p)} },
+		Ready:       a.view.recovery.Ready,
+		Draining:    func() bool { return a.life.state() == draining },
+		MaxInflight: a.cfg.MaxInflight,
+		Metrics:     a.httpMetrics,
+		Log:         a.log,
+	}
+	if a.httpEvents != nil {
+		c.Emit = a.httpEvents.write
+	}
+	h, err := views.New(c)
+	if err != nil {
+		return err
+	}
+	a.handler.set(h)
+	return nil
+}
+
+// rows is a partition's store as lookups want it.
+type rows struct{ *store.Memory }
+
+// Get returns the row of key.
+func (r rows) Get(key string) ([]byte, bool, error) {
+	v, err := r.Memory.Get(key)
+	return v, v != nil, err
+}
+
+// run follows the changelog until ctx ends. goka's view reconnects by itself;
+// what ends it anyway, such as brokers that are away while it is built, is
+// tried again. A refused table is reported by the recovery.
+func (v *view) run(ctx context.Context) error {
+	pause := pauses{first: 100 * time.Millisecond, last: 5 * time.Second}
+	for {
+		began := time.Now()
+		err := v.once(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case v.recovery.Refused() != nil:
+			return v.recovery.Refused()
+		case time.Since(began) > time.Minute:
+			pause.reset()
+		}
+		v.log.Warn("view ended, starting it again", "err", fmt.Sprintf("%T", errors.Unwrap(err)))
+		if !pause.wait(ctx) {
+			return nil
+		}
+	}
+}
+
+// once runs one goka view; the clients that goka leaves open are closed here.
+func (v *view) once(ctx context.Context) error {
+	clients := kafka.NewClients(v.kafka)
+	defer clients.Close()
+	account := views.Accounts(topics.NewHasher)
+	options := append(account.Options, v.recovery.ViewOptions(ctx, clients.TopicManager(kafka.View, v.replication), v.table.Build)...)
+	options = append(options,
+		goka.WithViewConsumerSaramaBuilder(clients.Consumer(kafka.View)),
+		goka.WithViewLogger(quiet(v.log)),
+	)
+	g, err := goka.NewView(v.kafka.Brokers, account.Table, account.Codec, options...)
+	if err != nil {
+		return fmt.Errorf("build the view: %w", err)
+	}
+	return g.Run(ctx)
+}
+
+// quiet sends goka's log lines to debug: they hold customer ids, so their text
+// is left out.
+func quiet(log *slog.Logger) goka.Logger { return &gokaLog{log} }
+
+type gokaLog struct{ log *slog.Logger }
+
+// Print notes that goka said something.
+func (g *gokaLog) Print(...any) { g.log.Debug("goka") }
+
+// Println notes that goka said something.
+func (g *gokaLog) Println(...any) { g.log.Debug("goka") }
+
+// Printf notes goka's constant text.
+func (g *gokaLog) Printf(format string, _ ...any) { g.log.Debug("goka", "text", format) }
