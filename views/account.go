@@ -40,12 +40,17 @@ func (a *api) account(w http.ResponseWriter, r *http.Request) error {
 
 // lookUp reads one account. The error is a problem when there is none, or none
 // yet; otherwise the row cannot be read.
+//
+// The rows are taken before the question whether they are complete. The other
+// way round, a recovery that begins between the two would leave us with its
+// empty store, and a customer who is there would look unknown.
 func (a *api) lookUp(id customer.ID) (*billing.Account, error) {
 	p := topics.Partition([]byte(id), a.Partitions)
-	if err := a.ready(p); err != nil {
-		return nil, err
+	rows := a.Partition(p)
+	if remaining, ok := a.Ready(p); !ok {
+		return nil, recovering(remaining)
 	}
-	value, ok, err := a.Partition(p).Get(string(id))
+	value, ok, err := rows.Get(string(id))
 	if err != nil {
 		return nil, fmt.Errorf("read partition %d: %w", p, err)
 	}

@@ -152,6 +152,33 @@ func TestOnePartitionThatRecoversHoldsUpOnlyItsOwnCustomers(t *testing.T) {
 	w.get("/v1/accounts").wantProblem(503, views.Recovering)
 }
 
+// A recovery that begins in the middle of a look-up first says so, and then puts
+// its empty rows in place. At no point may a customer who is there look unknown.
+func TestRecoveryThatBeginsInTheMiddleIsNotTakenForAnEmptyTable(t *testing.T) {
+	for _, target := range []string{"/v1/accounts/c-1001", "/v1/accounts"} {
+		var w *world
+		begin := func() {
+			w.recovering(0, -1)
+			w.partitions[0] = &partition{rows: map[string][]byte{}}
+		}
+		w = newWorld(t, 1, func(w *world) {
+			take := w.Partition
+			w.Partition = func(p int32) views.Partition { defer begin(); return take(p) }
+		})
+		w.put("c-1001", acme(t, 5))
+		w.get(target).wantProblem(503, views.Recovering)
+
+		w = newWorld(t, 1, func(w *world) {
+			ask := w.Ready
+			w.Ready = func(p int32) (int64, bool) { defer begin(); return ask(p) }
+		})
+		w.put("c-1001", acme(t, 5))
+		if a := w.get(target); a.code != 200 || !strings.Contains(a.body, "c-1001") {
+			t.Errorf("rows that were complete when asked give %d %s, want the account", a.code, a.body)
+		}
+	}
+}
+
 func TestARowThatCannotBeReadIsOurFault(t *testing.T) {
 	w := newWorld(t, 12)
 	w.putBytes("secret-id", []byte("\xff\xff not a row"))

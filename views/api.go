@@ -135,19 +135,13 @@ func (a *api) withBuffer(f func(*[]byte) error) error {
 	return err
 }
 
-// ready returns the problem that partition p is not to be read yet. Before it
-// has recovered there is no answer at all: "unknown" would be a guess.
-func (a *api) ready(p int32) error {
-	if remaining, ok := a.Ready(p); !ok {
-		return recovering(remaining)
-	}
-	return nil
-}
-
+// recovering returns the problem that rows are not complete yet; remaining is
+// negative while it is unknown. There is no answer at all until they are:
+// "unknown" would be a guess.
 func recovering(remaining int64) *Problem {
-	remaining = max(remaining, 0)
-	p := &Problem{Code: Recovering, RemainingRecords: &remaining, Detail: "view has not recovered, want it complete"}
-	if remaining > 0 {
+	p := &Problem{Code: Recovering, Detail: "view has not recovered, want it complete"}
+	if remaining >= 0 {
+		p.RemainingRecords = &remaining
 		p.Detail = fmt.Sprintf("view is %d records behind the end of its changelog, want none", remaining)
 	}
 	return p

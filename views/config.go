@@ -28,9 +28,16 @@ type Partition interface {
 // Config is what the data listener answers from. Partitions, Partition, Ready
 // and Metrics are required.
 type Config struct {
-	Partitions int32                                    // of billing-table, at least 1
-	Partition  func(p int32) Partition                  // p is 0 to Partitions-1; asked once per request, after Ready
-	Ready      func(p int32) (remaining int64, ok bool) // false until p has recovered completely; remaining records, when known
+	Partitions int32 // of billing-table, at least 1
+
+	// Partition returns the rows of partition p, 0 to Partitions-1. It is asked
+	// before Ready: a recovery that begins must first make Ready false, and then
+	// put its empty rows in place.
+	Partition func(p int32) Partition
+
+	// Ready reports whether p has recovered completely. If not, remaining is how
+	// many records are left, negative while that is unknown.
+	Ready func(p int32) (remaining int64, ok bool)
 
 	// Emit writes events to customer.events, in this order per customer, and
 	// returns their positions, index by index, once all in-sync replicas have

@@ -36,11 +36,12 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.allReady(); err != nil {
+	partitions, err := a.allPartitions()
+	if err != nil {
 		return err
 	}
 	return a.withBuffer(func(b *[]byte) error {
-		*b, err = a.appendPage(r.Context(), *b, l)
+		*b, err = appendPage(r.Context(), *b, l, partitions)
 		if err != nil {
 			return err
 		}
@@ -49,10 +50,10 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) error {
 }
 
 // appendPage appends the page that l asks for.
-func (a *api) appendPage(ctx context.Context, dst []byte, l listing) ([]byte, error) {
+func appendPage(ctx context.Context, dst []byte, l listing, partitions []Partition) ([]byte, error) {
 	dst = append(dst, `{"accounts":[`...)
 	found, last := 0, ""
-	for account, err := range a.accounts(ctx, l) {
+	for account, err := range accounts(ctx, l, partitions) {
 		if err != nil {
 			return dst, err
 		}
@@ -73,11 +74,11 @@ func (a *api) appendPage(ctx context.Context, dst []byte, l listing) ([]byte, er
 // accounts yields the accounts from l.from on that match l. A row that cannot
 // be read ends the walk with its error, and so does the end of ctx: a walk over
 // a large table for a client that has left is of use to nobody.
-func (a *api) accounts(ctx context.Context, l listing) iter.Seq2[*billing.Account, error] {
+func accounts(ctx context.Context, l listing, partitions []Partition) iter.Seq2[*billing.Account, error] {
 	const checkEvery = 1024
 	return func(yield func(*billing.Account, error) bool) {
 		walked := 0
-		for key, value := range a.merge(l.from) {
+		for key, value := range merge(partitions, l.from) {
 			if walked++; walked%checkEvery == 0 && ctx.Err() != nil {
 				yield(nil, fmt.Errorf("walk the accounts: %w", context.Cause(ctx)))
 				return
@@ -99,20 +100,20 @@ func (a *api) accounts(ctx context.Context, l listing) iter.Seq2[*billing.Accoun
 
 // merge yields the rows of all partitions from key from on, in bytewise order.
 // There are few partitions, so that the smallest head is found by looking.
-func (a *api) merge(from string) iter.Seq2[string, []byte] {
+func merge(partitions []Partition, from string) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		heads := make([]head, 0, a.Partitions)
+		heads := make([]head, len(partitions))
 		defer func() {
 			for _, h := range heads {
-				h.stop()
+				if h.stop != nil { // nil: a walk before it panicked
+					h.stop()
+				}
 			}
 		}()
-		for p := range a.Partitions {
-			part := a.Partition(p)
-			var h head
-			h.next, h.stop = iter.Pull2(func(yield func(string, []byte) bool) { part.Ascend(from, yield) })
-			heads = append(heads, h)
-			heads[p].step()
+		for i, p := range partitions {
+			h := &heads[i]
+			h.next, h.stop = iter.Pull2(func(yield func(string, []byte) bool) { p.Ascend(from, yield) })
+			h.step()
 		}
 		for {
 			first := smallest(heads)
@@ -146,20 +147,29 @@ func smallest(heads []head) *head {
 	return first
 }
 
-// allReady returns the problem that some partition is not to be read yet, with
-// the records of all of them.
-func (a *api) allReady() error {
-	ready, sum := true, int64(0)
+// allPartitions returns the rows of all partitions, or the problem that some are
+// not complete, with the records that these are known to lack. As in lookUp the
+// rows are taken first.
+func (a *api) allPartitions() ([]Partition, error) {
+	partitions := make([]Partition, a.Partitions)
+	for p := range partitions {
+		partitions[p] = a.Partition(int32(p))
+	}
+	ready, sum := true, int64(-1)
 	for p := range a.Partitions {
 		remaining, ok := a.Ready(p)
-		if !ok {
-			ready, sum = false, sum+max(remaining, 0)
+		if ok {
+			continue
+		}
+		ready = false
+		if remaining >= 0 {
+			sum = max(sum, 0) + remaining
 		}
 	}
 	if !ready {
-		return recovering(sum)
+		return nil, recovering(sum)
 	}
-	return nil
+	return partitions, nil
 }
 
 // parseListing reads the query; checkRequest has seen that each parameter is

@@ -89,3 +89,19 @@ func TestRecoveringNamesTheRecordsAlsoWhenNoneAreLeft(t *testing.T) {
 		t.Errorf("remaining_records is %v, want 0", left)
 	}
 }
+
+func TestRecoveringDoesNotGuessHowManyRecordsAreLeft(t *testing.T) {
+	w := newWorld(t, 4)
+	w.recovering(0, -1)
+	w.recovering(1, -1)
+	for _, target := range []string{"/v1/accounts", "/v1/accounts?limit=1"} {
+		if p := w.get(target).wantProblem(503, views.Recovering); p["remaining_records"] != nil {
+			t.Errorf("remaining_records of %s is %v, want none", target, p["remaining_records"])
+		}
+	}
+	w.recovering(2, 7)
+	w.recovering(3, 5)
+	if p := w.get("/v1/accounts").wantProblem(503, views.Recovering); p["remaining_records"] != float64(12) {
+		t.Errorf("remaining_records is %v, want the 12 that are known", p["remaining_records"])
+	}
+}
