@@ -36,34 +36,37 @@ var currencies = [26]string{
 	"ER", "AR MW WG WL", // Y Z
 }
 
-// statesUS holds the subdivisions of the United States: the 50 states, the
-// district and the outlying areas.
-const statesUS = "AK AL AR AS AZ CA CO CT DC DE FL GA GU HI IA ID IL IN KS KY LA MA MD ME MI MN MO MP MS MT " +
-	"NC ND NE NH NJ NM NV NY OH OK OR PA PR RI SC SD TN TX UM UT VA VI VT WA WI WV WY"
+// statesUS holds the second letters of the subdivisions of the United States:
+// the 50 states, the district and the outlying areas.
+var statesUS = [26]string{
+	"KLRSZ", "", "AOT", "CE", "", "L", "AU", "I", "ADLN", // A B C D E F G H I
+	"", "SY", "A", "ADEINOPST", "CDEHJMVY", "HKR", "AR", "", // J K L M N O P Q
+	"I", "CD", "NX", "MT", "AIT", "AIVY", "", "", "", // R S T U V W X Y Z
+}
 
 // isCountry reports whether code, two upper-case letters, is a country.
-func isCountry(code string) bool {
-	return strings.IndexByte(countries[code[0]-'A'], code[1]) >= 0
-}
-
-// isCurrency reports whether code, three upper-case letters, is a currency.
-func isCurrency(code string) bool {
-	return isListed(currencies[code[0]-'A'], code[1:])
-}
+func isCountry(code string) bool { return isPair(&countries, code) }
 
 // hasSubdivisions reports whether we have the table of a country.
 func hasSubdivisions(country string) bool { return country == "US" }
 
-// isSubdivision reports whether code is in the table of country.
+// isSubdivision reports whether code, upper-case letters and digits, is in the
+// table of country.
 func isSubdivision(country, code string) bool {
-	return country == "US" && len(code) == 2 && isListed(statesUS, code)
+	return country == "US" && len(code) == 2 && isPair(&statesUS, code)
 }
 
-// isListed reports whether list, codes of two letters and spaces between them,
-// holds code.
-func isListed(list, code string) bool {
+// isPair reports whether table has a code of two characters.
+func isPair(table *[26]string, code string) bool {
+	first := code[0] - 'A'
+	return first < 26 && strings.IndexByte(table[first], code[1]) >= 0
+}
+
+// isCurrency reports whether code, three upper-case letters, is a currency.
+func isCurrency(code string) bool {
+	list := currencies[code[0]-'A']
 	for i := 0; i+2 <= len(list); i += 3 {
-		if list[i:i+2] == code {
+		if list[i:i+2] == code[1:] {
 			return true
 		}
 	}
