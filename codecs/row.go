@@ -92,7 +92,9 @@ func appendTimeline(dst []byte, facet billing.Facet, t *billing.Timeline) []byte
 		dst, at = openMessage(dst, 3)
 		dst = appendTime(dst, 1, v.EffectiveFrom)
 		dst = appendZigzag(dst, 2, int64(v.Time-v.EffectiveFrom))
-		dst = binary.LittleEndian.AppendUint64(appendKey(dst, 3, wireFixed64), v.Event)
+		if v.Event != 0 {
+			dst = binary.LittleEndian.AppendUint64(appendKey(dst, 3, wireFixed64), v.Event)
+		}
 		dst = appendStr(dst, 4, v.Sequence)
 		if v.Value != nil && billing.Equal(before, v.Value) {
 			dst = appendFlag(dst, 5, true)
