@@ -86,9 +86,10 @@ func (c Config) await(ctx context.Context, wait time.Duration) error {
 			}
 		}
 		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
 		case <-bounded.Done():
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			return &UnreachableError{Brokers: c.brokers(), Wait: wait, Err: last}
 		case <-tick.C:
 		}
@@ -106,8 +107,9 @@ func (c Config) probe(ctx context.Context, addr string) error {
 	c.Dial = func(_ context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err == nil {
-			// The end of the wait ends a read from something that is no broker.
-			context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+			// The end of the wait ends a read from what is no broker. A deadline
+			// would not: sarama sets its own before each read.
+			context.AfterFunc(ctx, func() { conn.Close() })
 		}
 		return conn, err
 	}
