@@ -13,7 +13,8 @@ const ControlCharacters = "control_characters"
 
 // NormalText returns s in normal form: control characters other than white
 // space are removed (and cleaned is true), runs of Unicode white space become
-// one space, the ends are trimmed. Empty means absent. ok is false when more
+// one space, the ends are trimmed. Bytes that are no UTF-8, which a decoder does
+// not let through, become U+FFFD. Empty means absent. ok is false when more
 // than limit code points are left. A text in normal form comes back as it is,
 // without an allocation.
 func NormalText(s string, limit int) (text string, cleaned, ok bool) {
@@ -43,10 +44,12 @@ func isNormal(s string) bool {
 }
 
 func isNormalUnicode(s string, space bool) bool {
-	for _, r := range s {
+	for i, r := range s {
 		switch {
 		case r == ' ' && !space:
 			space = true
+		case r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError)):
+			return false
 		case unicode.IsSpace(r) || unicode.IsControl(r):
 			return false
 		default:
@@ -60,7 +63,7 @@ func normalise(s string) (text string, cleaned bool) {
 	var b strings.Builder
 	b.Grow(len(s))
 	space := false
-	for i, r := range s {
+	for _, r := range s {
 		switch {
 		case unicode.IsSpace(r):
 			space = b.Len() > 0
@@ -71,8 +74,7 @@ func normalise(s string) (text string, cleaned bool) {
 				b.WriteByte(' ')
 				space = false
 			}
-			_, size := utf8.DecodeRuneInString(s[i:])
-			b.WriteString(s[i : i+size])
+			b.WriteRune(r)
 		}
 	}
 	return b.String(), cleaned
