@@ -3,7 +3,7 @@ package store
 
 import (
 	"bytes"
-	"slices"
+	"strings"
 	"sync"
 
 	"github.com/lovoo/goka/storage"
@@ -57,7 +57,7 @@ func (m *Memory) Set(key string, value []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.rows[key]; !ok {
-		key = string(append([]byte(nil), key...))
+		key = strings.Clone(key)
 		m.keys.insert(key)
 	}
 	m.rows[key] = own
@@ -127,12 +127,18 @@ type row struct {
 	value []byte
 }
 
-// page appends the rows of the chunk that holds the first key at or behind
-// from; more reports whether there may be others.
+// pageRows bounds how long a walk holds the lock.
+const pageRows = 128
+
+// page appends the next rows at or behind from; more reports whether there may
+// be others.
 func (m *Memory) page(rows []row, from string) (page []row, more bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	keys, more := m.keys.from(from)
+	if len(keys) > pageRows {
+		keys, more = keys[:pageRows], true
+	}
 	for _, k := range keys {
 		rows = append(rows, row{key: k, value: m.rows[k]})
 	}
@@ -208,7 +214,7 @@ func (it *iterator) Seek(key []byte) bool {
 	if len(it.rows) == 0 {
 		return false
 	}
-	return len(it.limit) == 0 || slices.Compare([]byte(it.rows[0].key), it.limit) < 0
+	return len(it.limit) == 0 || it.rows[0].key < string(it.limit)
 }
 
 // Err implements storage.Iterator.
