@@ -2,6 +2,7 @@ package dashboards_test
 
 import (
 	"bytes"
+	"io/fs"
 	"reflect"
 	"slices"
 	"strings"
@@ -87,5 +88,19 @@ func TestFindKnowsTheSeriesOfAHistogram(t *testing.T) {
 		if m, ok := build().Find(name); m.Name != want || ok != (want != "") {
 			t.Errorf("Find(%q) is %q, %t, want %q", name, m.Name, ok, want)
 		}
+	}
+}
+
+func TestCommittedCatalogueIsInTheFormOfWrite(t *testing.T) {
+	want, err := fs.ReadFile(dashboards.Files(), dashboards.CatalogueFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if err := catalogue(t).Write(&got); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Errorf("%s is in another form, want it written by Write", dashboards.CatalogueFile)
 	}
 }

@@ -1,3 +1,7 @@
+// Package check_test reads the dashboards' queries with the parser of
+// Prometheus. It is a module of its own, so that the parser's dependencies stay
+// out of the program's. Run it with -count=1: the test cache does not see files
+// outside the module, and the dashboards are outside.
 package check_test
 
 import (
