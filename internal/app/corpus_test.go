@@ -56,7 +56,7 @@ func TestCorpusThroughThePipeline(t *testing.T) {
 	updates := updatesByCustomer(t, p.read(topics.BillingUpdates))
 	checkCounts(t, updates)
 	checkHistory(t, updates)
-	accounts := p.accounts()
+	accounts := lookups(t, p.app.Addresses().Data)
 	checkAccounts(t, accounts)
 	checkFold(t, updates, accounts)
 	checkModel(t, accounts)
@@ -184,13 +184,6 @@ func valueAt(t *testing.T, list []*billing.Update, f billing.Facet, at string) b
 		}
 	}
 	return v
-}
-
-// accounts walks the list and returns every account by id, after comparing it
-// with what the lookup of the same customer says.
-func (p *process) accounts() map[string]map[string]any {
-	p.t.Helper()
-	return listAccounts(p.t, p.app.Addresses().Data)
 }
 
 func checkAccounts(t *testing.T, accounts map[string]map[string]any) {

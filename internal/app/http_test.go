@@ -39,8 +39,26 @@ func (p *process) metric(name string) map[string]float64 {
 	return out
 }
 
-// listAccounts walks the list, page by page, and compares each account with the
-// lookup of the same customer.
+// lookups walks the list and compares each account with the lookup of the same
+// customer. The process must be at rest.
+func lookups(t *testing.T, addr string) map[string]map[string]any {
+	t.Helper()
+	all := listAccounts(t, addr)
+	for id, listed := range all {
+		code, body, err := get(addr, "/v1/accounts/"+url.PathEscape(id))
+		if err != nil || code != http.StatusOK {
+			t.Fatalf("lookup is %d %s, %v", code, body, err)
+		}
+		var single map[string]any
+		decode(t, body, &single)
+		if !reflect.DeepEqual(single, listed) {
+			t.Fatalf("lookup and list differ:\n%s\n%v", body, listed)
+		}
+	}
+	return all
+}
+
+// listAccounts walks the list, page by page.
 func listAccounts(t *testing.T, addr string) map[string]map[string]any {
 	t.Helper()
 	all := map[string]map[string]any{}
@@ -62,22 +80,10 @@ func listAccounts(t *testing.T, addr string) map[string]map[string]any {
 			last, all[id] = id, a
 		}
 		if page.NextCursor == nil {
-			break
+			return all
 		}
 		cursor = "&cursor=" + url.QueryEscape(*page.NextCursor)
 	}
-	for id, listed := range all {
-		code, body, err := get(addr, "/v1/accounts/"+url.PathEscape(id))
-		if err != nil || code != http.StatusOK {
-			t.Fatalf("lookup is %d %s, %v", code, body, err)
-		}
-		var single map[string]any
-		decode(t, body, &single)
-		if !reflect.DeepEqual(single, listed) {
-			t.Fatalf("lookup and list differ:\n%s\n%v", body, listed)
-		}
-	}
-	return all
 }
 
 func decode(t *testing.T, body []byte, v any) {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -176,21 +177,21 @@ func TestDemoKeepsItsAccounts(t *testing.T) {
 	first := run()
 	first.waitReady()
 	eventually(t, "replay finished", 90*time.Second, func() bool {
-		return strings.Contains(first.stderr.String(), "/v1/accounts")
+		return strings.Contains(first.stderr.String(), "try, in another terminal")
 	})
 	var before map[string]map[string]any
 	eventually(t, "all updates visible", 10*time.Second, func() bool {
 		before = listAccounts(t, first.data)
 		return seqs(t, before) == int(wantOutcomes["updated"])
 	})
-	checkModel(t, before)
+	checkModel(t, lookups(t, first.data))
 	if code := first.terminate(); code != 0 {
 		t.Fatalf("exit code after SIGTERM is %d, want 0", code)
 	}
 
 	second := run()
 	second.waitReady()
-	same(t, "after a restart", listAccounts(t, second.data), before)
+	same(t, "after a restart", lookups(t, second.data), before)
 	if strings.Contains(second.stderr.String(), "set aside") {
 		t.Error("restart after a clean stop set the data aside")
 	}
@@ -201,7 +202,7 @@ func TestDemoKeepsItsAccounts(t *testing.T) {
 	}
 	third := run()
 	third.waitReady()
-	same(t, "without the local state", listAccounts(t, third.data), before)
+	same(t, "without the local state", lookups(t, third.data), before)
 	third.terminate()
 }
 
@@ -286,6 +287,7 @@ func TestThreeProcessesShareTheGroup(t *testing.T) {
 			accounts = listAccounts(t, left.data)
 			return matches(m, accounts)
 		})
+		same(t, "one by one", lookups(t, left.data), accounts)
 	}
 	checkSeqs(t, broker)
 }
@@ -356,9 +358,10 @@ func checkSeqs(t *testing.T, broker string) {
 				delete(end, r.Partition)
 			}
 			values := seen[string(r.Key)]
-			var seq int
-			fmt.Sscan(headers(r)["ce_sequence"], &seq)
+			seq, err := strconv.Atoi(headers(r)["ce_sequence"])
 			switch {
+			case err != nil:
+				t.Fatal(err)
 			case seq == len(values)+1:
 				seen[string(r.Key)] = append(values, r.Value)
 			case seq > len(values)+1:
