@@ -44,6 +44,13 @@ var rules = []rule{
 		},
 	},
 	{
+		name: "tests wait for what they want and not for a while", check: noSleep,
+		breaks: []control{{"views/x_test.go", "import \"time\"\n\nfunc f() { time.Sleep(1) }"}},
+		keeps: []control{
+			{"views/x_test.go", "import (\n\"testing/synctest\"\n\"time\"\n)\n\nfunc f() { synctest.Test(nil, nil); time.Sleep(1) }"},
+		},
+	},
+	{
 		name: "nothing runs before main", check: noInit,
 		breaks: []control{{"views/x.go", "func init() {}"}},
 		keeps:  []control{{"views/x.go", "type a int\n\nfunc (a) init() {}"}},
@@ -201,6 +208,17 @@ func clock(s *source) []string {
 	clocks := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTicker", "NewTimer"}
 	return s.forbidden("time comes in as a value", func(pkg, name string) bool {
 		return pkg == "time" && slices.Contains(clocks, name)
+	})
+}
+
+// noSleep lets tests sleep in a bubble alone, where it takes no time and ends
+// only when everything else waits.
+func noSleep(s *source) []string {
+	if !s.test || s.imports()["synctest"] != "" {
+		return nil
+	}
+	return s.forbidden("how long is long enough differs between machines", func(pkg, name string) bool {
+		return pkg == "time" && name == "Sleep"
 	})
 }
 
