@@ -78,6 +78,7 @@ func (b *Broker) open(addr string) error {
 		kfake.NumBrokers(1),
 		kfake.ClusterID(rand.Text()), // kept by the data directory from the first start on
 		kfake.DataDir(b.dir.data()),
+		kfake.SyncWrites(), // as fast as without, and less is lost; it makes no crash safe
 		kfake.WithLogger(b.log),
 		kfake.GroupMinSessionTimeout(time.Second),
 		kfake.BrokerConfigs(brokerConfigs()),
