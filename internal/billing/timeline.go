@@ -11,7 +11,7 @@ import (
 // EventHash returns the number by which timelines remember an event: FNV-1a
 // (64 bits) over source, a zero byte and id.
 //
-// Source: RFC 9923, the constants of FNV.
+// Source: Fowler, Noll and Vo; draft-eastlake-fnv.
 func EventHash(source, id string) uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h := uint64(offset)

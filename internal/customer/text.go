@@ -13,10 +13,10 @@ const ControlCharacters = "control_characters"
 
 // NormalText returns s in normal form: control characters other than white
 // space are removed (and cleaned is true), runs of Unicode white space become
-// one space, the ends are trimmed. Bytes that are no UTF-8, which a decoder does
-// not let through, become U+FFFD. Empty means absent. ok is false when more
-// than limit code points are left. A text in normal form comes back as it is,
-// without an allocation.
+// one space, the ends are trimmed. Bytes that are no UTF-8, which a decoder
+// does not let through, become U+FFFD. Empty means absent. ok is false when
+// more than limit code points are left. A text in normal form comes back as it
+// is, without an allocation.
 func NormalText(s string, limit int) (text string, cleaned, ok bool) {
 	if !isNormal(s) {
 		s, cleaned = normalise(s)
