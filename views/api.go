@@ -44,7 +44,11 @@ func (a *api) handler(f func(http.ResponseWriter, *http.Request) error, paramete
 		if err == nil {
 			err = f(w, r)
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+		case r.Context().Err() != nil:
+			panic(http.ErrAbortHandler) // the client has left: nobody to answer, and no fault of ours to count
+		default:
 			a.problem(r, err).write(w)
 		}
 	})

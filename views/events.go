@@ -200,11 +200,14 @@ func eventError(i int, err error) EventError {
 // emit sends records and waits for their positions. The time is bounded by our
 // own limit and not only by the client's patience: without it, requests would
 // pile up behind a broker that is gone.
-func (a *api) emit(ctx context.Context, records []codecs.Record) ([]billing.Position, error) {
-	ctx, cancel := context.WithTimeout(ctx, a.EmitTimeout)
+func (a *api) emit(client context.Context, records []codecs.Record) ([]billing.Position, error) {
+	ctx, cancel := context.WithTimeout(client, a.EmitTimeout)
 	defer cancel()
 	positions, err := a.Emit(ctx, records)
-	if err != nil {
+	switch {
+	case client.Err() != nil:
+		return nil, fmt.Errorf("emit events: %w", context.Cause(client))
+	case err != nil:
 		a.Log.Warn("cannot emit events", "records", len(records), "err", err)
 		return nil, &Problem{Code: BrokerUnavailable, Detail: "events were not acknowledged by all in-sync replicas, want to send the same request again"}
 	}

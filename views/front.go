@@ -114,7 +114,7 @@ func (f *front) work(a *answer, r *http.Request) {
 		}
 	}()
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = http.MaxBytesReader(a, r.Body, MaxBody)
+		r.Body = http.MaxBytesReader(a.ResponseWriter, r.Body, MaxBody) // the server's own writer: it then closes the connection
 	}
 	f.mux.ServeHTTP(a, r)
 }

@@ -31,9 +31,10 @@ var now = time.Date(2026, 5, 2, 10, 0, 0, 0, time.UTC)
 
 // partition is a views.Partition in a map.
 type partition struct {
-	mu   sync.Mutex
-	rows map[string][]byte
-	err  error
+	mu     sync.Mutex
+	rows   map[string][]byte
+	err    error
+	onNext func() // runs at each step of a walk; may be nil
 }
 
 func (p *partition) Get(key string) ([]byte, bool, error) {
@@ -57,6 +58,9 @@ func (p *partition) Ascend(from string, yield func(string, []byte) bool) {
 func (p *partition) next(from string) (key string, value []byte, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.onNext != nil {
+		p.onNext()
+	}
 	keys := slices.Sorted(maps.Keys(p.rows))
 	i, _ := slices.BinarySearch(keys, from)
 	if i == len(keys) {

@@ -75,7 +75,7 @@ func appendPage(ctx context.Context, dst []byte, l listing, partitions []Partiti
 // be read ends the walk with its error, and so does the end of ctx: a walk over
 // a large table for a client that has left is of use to nobody.
 func accounts(ctx context.Context, l listing, partitions []Partition) iter.Seq2[*billing.Account, error] {
-	const checkEvery = 1024
+	const checkEvery = 256
 	return func(yield func(*billing.Account, error) bool) {
 		walked := 0
 		for key, value := range merge(partitions, l.from) {

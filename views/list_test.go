@@ -1,16 +1,22 @@
 package views_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 
+	"billstream/codecs"
 	"billstream/internal/billing"
+	"billstream/internal/store"
+	"billstream/internal/topics"
 	"billstream/views"
 )
 
@@ -50,6 +56,9 @@ func (w *world) walk(query string, between func()) []string {
 	p := w.list(query)
 	ids := p.ids()
 	for p.Next != nil {
+		if len(ids) > 1000 {
+			w.t.Fatalf("walk of %s does not end", query)
+		}
 		between()
 		p = w.list(query + "&cursor=" + url.QueryEscape(*p.Next))
 		ids = append(ids, p.ids()...)
@@ -188,6 +197,29 @@ func TestBrokenCursorIsRefused(t *testing.T) {
 	w.get("/v1/accounts?cursor=%2B%2F").wantProblem(400, views.InvalidCursor)
 }
 
+func TestWalkEndsWhenTheClientHasLeft(t *testing.T) {
+	w := newWorld(t, 1)
+	for i := range 300 {
+		w.put(fmt.Sprintf("c-%d", i), row(t, 1, billing.StatusActive, nil))
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	walked := 0
+	w.partitions[0].onNext = func() {
+		walked++
+		leave()
+	}
+	r := httptest.NewRequestWithContext(ctx, "GET", "/v1/accounts?limit=1000", http.NoBody)
+	defer func() {
+		if v := recover(); v != http.ErrAbortHandler {
+			t.Errorf("the request ends with %v, want it aborted", v)
+		}
+		if walked != 256 || w.log.Len() > 0 {
+			t.Errorf("walked %d rows and logged %q, want 256 and nothing", walked, w.log.String())
+		}
+	}()
+	w.handler.ServeHTTP(httptest.NewRecorder(), r)
+}
+
 // Whatever is written between two pages: an account that matches from the first
 // page to the last is on exactly one, and the order holds.
 func TestAccountThatStaysIsOnExactlyOnePage(t *testing.T) {
@@ -213,4 +245,39 @@ func TestAccountThatStaysIsOnExactlyOnePage(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A page of 100 in the middle of 100,000 customers in 12 partitions.
+func BenchmarkList(b *testing.B) {
+	const partitions, customers = 12, 100_000
+	table := store.NewTable(topics.BillingTable, partitions)
+	value, err := codecs.AppendRow(nil, acme(b, 5))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range customers {
+		key := fmt.Sprintf("c-%07d", i)
+		if err := table.Partition(topics.Partition([]byte(key), partitions)).Set(key, value); err != nil {
+			b.Fatal(err)
+		}
+	}
+	w := newWorld(b, partitions, func(w *world) {
+		w.Partition = func(p int32) views.Partition { return stored{table.Partition(p)} }
+	})
+	first := w.list("limit=1000")
+	target := "/v1/accounts?limit=100&cursor=" + *first.Next
+	r := httptest.NewRequest("GET", target, http.NoBody)
+	b.ReportAllocs()
+	for b.Loop() {
+		w.handler.ServeHTTP(discard{http.Header{}}, r)
+	}
+}
+
+// stored is a partition of the store that the process has.
+type stored struct{ *store.Memory }
+
+// Get returns the row of key.
+func (s stored) Get(key string) ([]byte, bool, error) {
+	value, err := s.Memory.Get(key)
+	return value, value != nil, err
 }
