@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/common/expfmt"
-	names "github.com/prometheus/common/model"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -19,17 +17,8 @@ import (
 // metric returns the series of a counter by the value of their label result.
 func (p *process) metric(name string) map[string]float64 {
 	p.t.Helper()
-	code, body, err := get(p.app.Addresses().Admin, "/metrics")
-	if err != nil || code != http.StatusOK {
-		p.t.Fatalf("/metrics is %d, %v", code, err)
-	}
-	parser := expfmt.NewTextParser(names.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(bytes.NewReader(body))
-	if err != nil {
-		p.t.Fatal(err)
-	}
 	out := map[string]float64{}
-	for _, m := range families[name].GetMetric() {
+	for _, m := range p.families()[name].GetMetric() {
 		for _, l := range m.GetLabel() {
 			if l.GetName() == "result" {
 				out[l.GetValue()] = m.GetCounter().GetValue()
