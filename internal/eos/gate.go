@@ -3,6 +3,7 @@ package eos
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
@@ -74,9 +75,15 @@ func (m *topicManager) again(p *partition, topic string, n int32) (int64, error)
 
 // gate is a store that only a complete recovery opens.
 type gate struct {
-	storage.Storage // replaced when recovery is broken off, by goka's only reader
-	build           func() (storage.Storage, error)
-	part            *partition
+	// Storage is replaced when a recovery is broken off. Nobody but Close
+	// touches it then: goka waits for MarkRecovered before it goes on, or has
+	// given the table up.
+	storage.Storage
+	build func() (storage.Storage, error)
+	part  *partition
+
+	mu     sync.Mutex // goka may close a store while it is still being marked
+	closed bool
 }
 
 // stores wraps a builder of stores.
@@ -128,11 +135,17 @@ func (g *gate) SetOffset(offset int64) error {
 // was interrupted, or ended because the next offset is out of range: then the
 // rows that are there prove nothing, and are thrown away.
 func (g *gate) MarkRecovered() error {
-	g.part.enter(preparing)
-	if err := g.complete(); err != nil {
-		return g.discard(err)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return nil
 	}
-	if err := g.Storage.MarkRecovered(); err != nil {
+	g.part.enter(preparing)
+	err := g.complete()
+	if err == nil {
+		err = g.Storage.MarkRecovered()
+	}
+	if err != nil {
 		return g.discard(err)
 	}
 	g.part.open()
@@ -176,6 +189,9 @@ func (g *gate) discard(why error) error {
 
 // Close implements storage.Storage.
 func (g *gate) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
 	g.part.enter(stopped)
 	return g.Storage.Close()
 }

@@ -69,7 +69,7 @@ func config(client string) *sarama.Config {
 	c.Consumer.Offsets.AutoCommit.Enable = false
 	c.Consumer.Group.ResetInvalidOffsets = false
 	c.Consumer.MaxWaitTime = 50 * time.Millisecond
-	c.Consumer.Group.Session.Timeout = time.Second
+	c.Consumer.Group.Session.Timeout = 6 * time.Second // a loaded machine must not expire members: repeats would follow
 	c.Consumer.Group.Heartbeat.Interval = 100 * time.Millisecond
 	c.Consumer.Group.Rebalance.Timeout = 5 * time.Second
 	c.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{goka.CopartitioningStrategy}
