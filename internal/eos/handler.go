@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -123,7 +122,3 @@ func (h *sessionHandler) Cleanup(inner sarama.ConsumerGroupSession) error {
 	e.cfg.Recovery.forget(h.session.partitions())
 	return err
 }
-
-// lastCommit bounds the commit at the end of a session: it must fit into the
-// rebalance timeout beside goka's own stop.
-const lastCommit = 5 * time.Second

@@ -122,6 +122,7 @@ func (r *Recovery) broke(err error) error {
 	if r.broken == nil {
 		r.broken = err
 	}
+	r.cfg.Log.Warn("recovery broke off", "table", r.cfg.Table, "role", r.cfg.Role, "err", err)
 	return err
 }
 

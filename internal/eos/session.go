@@ -137,9 +137,10 @@ func (s *session) end() {
 	}
 }
 
-// commitTimeout bounds one commit during a session. It outlives the session's
-// context: a commit that is under way when the session ends is still good.
-const commitTimeout = 10 * time.Second
+// commitTimeout bounds one commit. It outlives the session's context: a commit
+// that is under way when the session ends is still good. Two of them and goka's
+// own stop must fit into the rebalance timeout.
+const commitTimeout = 5 * time.Second
 
 // commitNow commits what has moved. A commit that got no answer is tried again
 // with the next; one that was refused ends the session.
@@ -153,7 +154,7 @@ func (s *session) commitNow() {
 
 // commitLast commits the rest within a bound, once goka has finished.
 func (s *session) commitLast() {
-	ctx, cancel := context.WithTimeout(context.Background(), lastCommit)
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
 	for pause := 20 * time.Millisecond; ; pause *= 2 {
 		err := s.commit(ctx)
