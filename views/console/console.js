@@ -46,7 +46,12 @@ function readiness(problem, path) {
 function show(state, text) {
   const chip = $('readiness');
   chip.dataset.state = state;
-  if (chip.textContent !== text) chip.textContent = text; // a screen reader says it once
+  say(chip, text);
+}
+
+// say sets the text of an element that screen readers announce, but not again.
+function say(e, text) {
+  if (e.textContent !== text) e.textContent = text;
 }
 
 // later calls f again in a second, as long as the answer is "not yet".
@@ -76,9 +81,9 @@ async function lookUp(id, focus) {
 function showProblem(problem, focus) {
   $('account').hidden = true;
   $('problem').hidden = false;
-  $('problem-title').textContent = problem.title;
+  say($('problem-title'), problem.title);
   const since = problem.erased_at ? `Since ${when(problem.erased_at)}.` : '';
-  $('problem-detail').textContent = problem.detail || since;
+  say($('problem-detail'), problem.detail || since);
   $('problem-link').parentElement.hidden = !problem.code;
   $('problem-link').href = '/problems/' + encodeURIComponent(problem.code || '');
   if (focus) $('problem').focus();
@@ -183,7 +188,7 @@ async function list(cursor, page) {
     if (mine === listed) showPage(body, page);
   } catch (problem) {
     if (mine !== listed) return;
-    $('list-note').textContent = problem.title;
+    say($('list-note'), problem.title);
     $('first').disabled = false;
     later(problem, () => { if (mine === listed) list(cursor, page); });
   }
