@@ -9,3 +9,6 @@ import (
 func AwaitStable(a *AdminClient, ctx context.Context, topic string, partition int32, end int64, patience time.Duration) error {
 	return a.awaitStable(ctx, topic, partition, end, patience)
 }
+
+// Drain waits until sarama has answered everything, also after Close gave up.
+func Drain(p *Producer) { p.drained.Wait() }

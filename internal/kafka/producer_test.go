@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -261,6 +262,15 @@ func TestProducerSendTellsThePosition(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("positions are %q, want %q", got, want)
 	}
+	// The first partition is a choice, and not that none was made.
+	where := make(chan string, 1)
+	elsewhere := topics.PositionKey(2, 3)
+	p.Send(t.Context(), topics.CustomerEvents, kafka.Record{Partition: 0, Key: elsewhere}, func(p kafka.Position, err error) {
+		where <- fmt.Sprint(p, err)
+	})
+	if got, want := <-where, "customer.events/0@0 <nil>"; got != want {
+		t.Errorf("position is %s, want %s", got, want)
+	}
 	done := make(chan error, 1)
 	p.Send(t.Context(), topics.CustomerEvents, kafka.Record{Partition: 3}, func(_ kafka.Position, err error) { done <- err })
 	if err := <-done; !errors.Is(err, sarama.ErrInvalidPartition) {
@@ -358,22 +368,29 @@ func TestProducerCloseIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := make(chan struct{})
-	defer close(release)
 	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.KeepControl()
-		return nil, nil, true // swallowed: no answer ever
+		cluster.SleepControl(func() { <-release })
+		return nil, nil, false
 	})
+	var answers atomic.Int64
 	pr := p.Emit("t", "k", []byte("v"))
+	p.Send(t.Context(), "t", kafka.Record{Partition: 0}, func(kafka.Position, error) { answers.Add(1) })
 	began := time.Now()
 	err = p.Close()
-	if err == nil || err.Error() != "close the producer: 1 records have no acknowledgement within 200ms, want 0" {
-		t.Errorf("error is %v, want that one record has no acknowledgement", err)
+	if err == nil || err.Error() != "close the producer: 2 records have no acknowledgement within 200ms, want 0" {
+		t.Errorf("error is %v, want that two records have no acknowledgement", err)
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("close took %v, want about 200ms", took)
 	}
 	if _, err := outcome(t, pr); !errors.Is(err, kafka.ErrClosed) {
 		t.Errorf("promise is finished with %v, want %v", err, kafka.ErrClosed)
+	}
+	// The brokers' answer comes after all, to nobody.
+	close(release)
+	kafka.Drain(p)
+	if got := answers.Load(); got != 1 {
+		t.Errorf("record was answered %d times, want once", got)
 	}
 	if _, err := outcome(t, p.Emit("t", "k", nil)); !errors.Is(err, kafka.ErrClosed) {
 		t.Errorf("emit after the close gives %v, want %v", err, kafka.ErrClosed)

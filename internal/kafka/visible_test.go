@@ -20,15 +20,17 @@ func TestLastVisible(t *testing.T) {
 	plain := client(t, c)
 	tx := client(t, c, kgo.TransactionalID("x"))
 
-	// 0 1 plain, 2 3 committed, 4 marker, 5 6 aborted, 7 marker, 8 plain
+	// 0 1 plain, 2 3 committed, 4 marker, 5 6 aborted, 7 marker, 8 plain,
+	// 9 committed by who has aborted before, 10 marker
 	produce(t, plain, "t", 0, "a", "b")
 	transaction(t, tx, "t", 0, kgo.TryCommit, "c", "d")
 	transaction(t, tx, "t", 0, kgo.TryAbort, "e", "f")
 	produce(t, plain, "t", 0, "g")
-	if got := cluster.PartitionInfo("t", 0).HighWatermark; got != 9 {
-		t.Fatalf("end of the partition is %d, want 9", got)
+	transaction(t, tx, "t", 0, kgo.TryCommit, "h")
+	if got := cluster.PartitionInfo("t", 0).HighWatermark; got != 11 {
+		t.Fatalf("end of the partition is %d, want 11", got)
 	}
-	for below, want := range map[int64]int64{9: 8, 8: 3, 7: 3, 6: 3, 5: 3, 4: 3, 3: 2, 1: 0} {
+	for below, want := range map[int64]int64{11: 9, 10: 9, 9: 8, 8: 3, 7: 3, 6: 3, 5: 3, 4: 3, 3: 2, 1: 0} {
 		if got, ok, err := a.LastVisible(t.Context(), "t", 0, below); err != nil || !ok || got != want {
 			t.Errorf("last visible below %d is %d, %v (%v), want %d", below, got, ok, err, want)
 		}
