@@ -9,15 +9,14 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// What a client waits for and takes at most. Bodies of lists have up to 1,000
+// How long a client waits and how much it takes. Lists have up to 1,000
 // accounts.
 const (
-	answerTimeout = 15 * time.Second // beside the wait that was asked for
+	answerTimeout = 15 * time.Second
 	maxAnswer     = 64 << 20
 )
 
@@ -34,7 +33,7 @@ type answer struct {
 }
 
 // ask sends a GET. An error never names the path, which can hold a customer id.
-func ask(ctx context.Context, server, path string, query url.Values, header http.Header, wait time.Duration) (answer, error) {
+func ask(ctx context.Context, server, path string, query url.Values) (answer, error) {
 	target := strings.TrimSuffix(server, "/") + path
 	if len(query) > 0 {
 		target += "?" + query.Encode()
@@ -42,13 +41,12 @@ func ask(ctx context.Context, server, path string, query url.Values, header http
 	if u, err := url.Parse(server); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return answer{}, &usage{err: fmt.Errorf("server is %q, want a URL such as http://127.0.0.1:8080", server)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout+wait)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return answer{}, &usage{err: fmt.Errorf("server is %q, want a URL such as http://127.0.0.1:8080", server)}
 	}
-	request.Header = header
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
@@ -85,13 +83,10 @@ func (p *problem) Error() string {
 	return printable(text)
 }
 
-// Hint says what helps against the problems that pass.
+// Hint says what helps against a problem that passes.
 func (p *problem) Hint() string {
-	switch p.Code {
-	case "recovering":
+	if p.Code == "recovering" {
 		return "wait until it is ready: billstream health --wait 60s"
-	case "view-behind":
-		return "allow more time with --wait, at most 30s"
 	}
 	return ""
 }
@@ -113,30 +108,6 @@ func (a answer) ok() error {
 func (a answer) printRaw(w io.Writer) error {
 	_, err := w.Write(append(bytes.TrimRight(a.body, "\n"), '\n'))
 	return err
-}
-
-// freshness are the flags for reading what was just written.
-type freshness struct {
-	MinPosition string        `placeholder:"TOPIC/P@OFFSET" help:"Answer only with what is at or after this position."`
-	Wait        time.Duration `default:"0s" help:"Wait at most this long for the answer that is asked for."`
-}
-
-// maxWait is the longest wait that a server grants.
-const maxWait = 30 * time.Second
-
-func (f freshness) header() (http.Header, error) {
-	h := http.Header{}
-	if f.Wait < 0 || f.Wait > maxWait {
-		return nil, &usage{err: fmt.Errorf("wait is %s, want 0s to %s", shortDuration(f.Wait), maxWait)}
-	}
-	if f.MinPosition != "" {
-		h.Set("Billing-Min-Position", f.MinPosition)
-	}
-	if f.Wait > 0 {
-		seconds := int((f.Wait + time.Second - 1) / time.Second)
-		h.Set("Prefer", "wait="+strconv.Itoa(seconds))
-	}
-	return h, nil
 }
 
 // escapeID writes a customer id as one segment of a path. An id of dots alone

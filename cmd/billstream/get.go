@@ -10,7 +10,6 @@ import (
 
 type getCommand struct {
 	serverFlags
-	freshness
 	outputFlag
 	ID string `arg:"" help:"The customer's id."`
 }
@@ -22,17 +21,13 @@ func (*getCommand) Help() string {
 Examples:
 
     billstream get c-1001
-    billstream get c-1001 --min-position customer.events/3@188 --wait 5s --output json
+    billstream get c-1001 --server http://billing-0:8080 --output json
 `
 }
 
 // Run looks the account up.
 func (g *getCommand) Run(ctx context.Context, p *program) error {
-	header, err := g.header()
-	if err != nil {
-		return err
-	}
-	a, err := ask(ctx, g.Server, "/v1/accounts/"+escapeID(g.ID), nil, header, g.Wait)
+	a, err := ask(ctx, g.Server, "/v1/accounts/"+escapeID(g.ID), nil)
 	if err != nil {
 		return err
 	}
@@ -46,7 +41,7 @@ func (g *getCommand) Run(ctx context.Context, p *program) error {
 	if err := json.Unmarshal(a.body, &account); err != nil {
 		return fmt.Errorf("read the answer of %s: %w", g.Server, err)
 	}
-	return printTable(p.stdout, append(account.rows(), []string{"position", a.header.Get("Billing-Position")}))
+	return printTable(p.stdout, account.rows())
 }
 
 // shownAccount is an account as the server writes it, as far as it is shown.

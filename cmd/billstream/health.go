@@ -56,7 +56,7 @@ func (h *healthCommand) ask(ctx context.Context) (answer, error) {
 	if h.Verbose {
 		query.Set("verbose", "")
 	}
-	return ask(ctx, h.Admin, path, query, http.Header{}, 0)
+	return ask(ctx, h.Admin, path, query)
 }
 
 // print shows the last answer and turns it into the exit code.

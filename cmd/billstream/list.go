@@ -10,7 +10,6 @@ import (
 
 type listCommand struct {
 	serverFlags
-	freshness
 	outputFlag
 	Limit  int      `default:"100" help:"Accounts on a page, 1 to 1000."`
 	Cursor string   `placeholder:"CURSOR" help:"Where the page before ended."`
@@ -30,10 +29,6 @@ Examples:
 
 // Run prints one page.
 func (l *listCommand) Run(ctx context.Context, p *program) error {
-	header, err := l.header()
-	if err != nil {
-		return err
-	}
 	query := url.Values{"limit": {strconv.Itoa(l.Limit)}}
 	if l.Cursor != "" {
 		query.Set("cursor", l.Cursor)
@@ -41,7 +36,7 @@ func (l *listCommand) Run(ctx context.Context, p *program) error {
 	if len(l.Status) > 0 {
 		query.Set("status", joined(",", l.Status...))
 	}
-	a, err := ask(ctx, l.Server, "/v1/accounts", query, header, l.Wait)
+	a, err := ask(ctx, l.Server, "/v1/accounts", query)
 	if err != nil {
 		return err
 	}

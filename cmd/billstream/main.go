@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -26,6 +27,9 @@ const (
 	exitFenced   = 4   // another process runs under this instance id
 	exitAbandons = 130 // a second signal during the drain
 )
+
+// sameStop is how far apart two signals can be that mean one stop.
+const sameStop = 100 * time.Millisecond
 
 // errUsage marks mistakes in how the program was called.
 var errUsage = errors.New("usage")
@@ -101,20 +105,32 @@ func interruptible(exit func(int)) (context.Context, func()) {
 	both := make(chan os.Signal, 2)
 	signal.Notify(both, os.Interrupt, syscall.SIGTERM)
 	done := make(chan struct{})
-	context.AfterFunc(ctx, func() {
-		for range 2 {
-			select {
-			case <-both:
-			case <-done:
-				return
-			}
-		}
-		exit(exitAbandons)
-	})
+	context.AfterFunc(ctx, func() { leaveAtSecond(both, done, exit) })
 	return ctx, func() {
 		close(done)
 		signal.Stop(both)
 		stop()
+	}
+}
+
+// leaveAtSecond leaves when a second signal comes, unless done is closed first.
+// What follows within sameStop is the first signal once more: timeout(1) and
+// some supervisors signal both a process and its group.
+func leaveAtSecond(signals <-chan os.Signal, done <-chan struct{}, exit func(int)) {
+	var first time.Time
+	for {
+		select {
+		case <-done:
+			return
+		case <-signals:
+		}
+		switch {
+		case first.IsZero():
+			first = time.Now()
+		case time.Since(first) >= sameStop:
+			exit(exitAbandons)
+			return
+		}
 	}
 }
 

@@ -1,14 +1,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -115,9 +118,8 @@ func TestEveryMistakeIsALineAndEveryHintOnce(t *testing.T) {
 	}
 }
 
-func TestASecondSignalLeavesAtOnce(t *testing.T) {
-	left := make(chan int, 1)
-	ctx, stop := interruptible(func(code int) { left <- code })
+func TestASignalEndsTheContextAndIsItsCause(t *testing.T) {
+	ctx, stop := interruptible(func(code int) { t.Errorf("left with %d after one signal, want to stay for the drain", code) })
 	defer stop()
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil {
@@ -127,15 +129,43 @@ func TestASecondSignalLeavesAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-ctx.Done()
-	select {
-	case code := <-left:
-		t.Fatalf("left with %d after one signal, want to stay for the drain", code)
-	default:
+	if got := context.Cause(ctx).Error(); got != "interrupt signal received" {
+		t.Errorf("cause is %q, want it to name the signal", got)
 	}
-	if err := self.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	if code := <-left; code != exitAbandons {
-		t.Errorf("exit code is %d, want %d", code, exitAbandons)
+}
+
+func TestASecondSignalLeavesAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		after []time.Duration // of each signal after the one before
+		left  []int
+	}{
+		{"one", []time.Duration{0}, nil},
+		{"one, sent to the process and to its group", []time.Duration{0, time.Millisecond}, nil},
+		{"two", []time.Duration{0, time.Second}, []int{exitAbandons}},
+		{"two, each sent twice", []time.Duration{0, 0, time.Second, 0}, []int{exitAbandons}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				signals, done := make(chan os.Signal, 4), make(chan struct{})
+				var left []int
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					leaveAtSecond(signals, done, func(code int) { left = append(left, code) })
+				}()
+				for _, d := range c.after {
+					synctest.Wait()
+					<-time.After(d)
+					signals <- os.Interrupt
+				}
+				synctest.Wait()
+				close(done)
+				<-ended
+				if !slices.Equal(left, c.left) {
+					t.Errorf("left with %v, want %v", left, c.left)
+				}
+			})
+		})
 	}
 }

@@ -168,7 +168,7 @@ func (m *meter) update(done int64, part float64) {
 	}
 	now := m.now()
 	if m.start.IsZero() {
-		m.start, m.drawn = now, now
+		m.start, m.drawn, m.last = now, now, done
 		return
 	}
 	passed := now.Sub(m.drawn)

@@ -134,7 +134,7 @@ func recoveryBar(s *screen, show bool) func(app.Progress) {
 		return nil
 	}
 	return func(r app.Progress) {
-		if r.Finished {
+		if r.Finished || r.Target == 0 {
 			s.status("")
 			return
 		}
