@@ -53,10 +53,10 @@ func (f *fold) scheduledBy(event uint64) *EventRef {
 
 // schedule keeps the list of pending events true after an insertion: this
 // event is one of them if it lies ahead, and those whose versions are gone are
-// none any more.
+// none any more. A version of the past touches nothing ahead of the clock.
 func (f *fold) schedule() {
 	own := Pending{f.event.EffectiveFrom, EventRef{f.event.Source, f.event.ID}}
-	if own.EffectiveFrom <= f.now && len(f.row.Pending) == 0 {
+	if own.EffectiveFrom <= f.now {
 		return
 	}
 	next := make([]Pending, 0, len(f.row.Pending)+1)
@@ -65,14 +65,11 @@ func (f *fold) schedule() {
 			next = append(next, p)
 		}
 	}
-	if own.EffectiveFrom > f.now {
-		i := len(next)
-		for i > 0 && next[i-1].EffectiveFrom > own.EffectiveFrom {
-			i--
-		}
-		next = slices.Insert(next, i, own)
+	i := len(next)
+	for i > 0 && next[i-1].EffectiveFrom > own.EffectiveFrom {
+		i--
 	}
-	f.row.Pending = next
+	f.row.Pending = slices.Insert(next, i, own)
 }
 
 // liesAhead reports whether a pending event still has a version after the

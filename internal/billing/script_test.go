@@ -25,7 +25,8 @@ import (
 // The command is the event's type; time is when the source says it happened,
 // recorded when its record was written (time, if left out), from the effective
 // date. The lines below state facts; "none" states that there is no value.
-// Further commands: new (another customer), account, history, as-of at=….
+// Further commands: new (another customer), account, history, as-of at=…,
+// plans and flips (many events in a row).
 //
 // Run with -rewrite to accept what comes out, and read that diff.
 func TestScripts(t *testing.T) {
@@ -55,8 +56,8 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		return printHistory(s.row)
 	case "as-of":
 		return s.asOf(t, d)
-	case "plans":
-		return s.plans(t, d)
+	case "plans", "flips":
+		return s.repeat(t, d)
 	}
 	e, err := s.event(t, d)
 	if err != nil {
@@ -97,25 +98,32 @@ func (s *script) apply(t *testing.T, d *datadriven.TestData, e *customer.Event) 
 	return printResult(first)
 }
 
-// plans applies n monthly plan changes of 1, 2, 3 … minor units whose
-// effective dates and times lie every days apart, and prints the last result.
-func (s *script) plans(t *testing.T, d *datadriven.TestData) string {
+// repeat applies n events whose effective dates and times lie every days apart
+// and prints the last result: plans of 1, 2, 3 … minor units, or flips, which
+// are registrations and closings in turn.
+func (s *script) repeat(t *testing.T, d *datadriven.TestData) string {
 	t.Helper()
 	var n, every int
-	var from, recorded customer.Instant
+	var from, said customer.Instant
 	d.ScanArgs(t, "n", &n)
 	d.ScanArgs(t, "every", &every)
 	instantArg(t, d, "from", &from)
-	ahead := instantArg(t, d, "time", &recorded)
+	ahead := instantArg(t, d, "time", &said)
 	out := ""
 	for i := range n {
-		f := from.Add(time.Duration(i*every) * 24 * time.Hour)
 		e := s.named(customer.TypePlanChanged, d)
-		e.Time, e.EffectiveFrom = f, f
-		if ahead {
-			e.Time = recorded
-		}
 		e.Change = customer.PlanChanged{Plan: &customer.Plan{Code: "pro", AmountMinor: int64(i + 1), Currency: "EUR", Interval: customer.IntervalMonth}}
+		if d.Cmd == "flips" {
+			e.Type, e.Change = customer.TypeRegistered, customer.Registered{}
+			if i%2 == 1 {
+				e.Type, e.Change = customer.TypeClosed, customer.Closed{}
+			}
+		}
+		e.EffectiveFrom = from.Add(time.Duration(i*every) * 24 * time.Hour)
+		e.Time = e.EffectiveFrom
+		if ahead {
+			e.Time = said
+		}
 		out = s.apply(t, d, e)
 	}
 	return out

@@ -33,11 +33,22 @@ func TestValuesDifferInTheLeavesThatAreNamed(t *testing.T) {
 }
 
 func TestEveryLeafMakesADifference(t *testing.T) {
-	base := customer.Contact{Email: "e", InvoiceRecipients: []string{"a", "b"}}
-	same := customer.Contact{Email: "e", InvoiceRecipients: []string{"a", "b"}}
-	other := customer.Contact{Email: "e", InvoiceRecipients: []string{"a", "c"}}
-	if !billing.Equal(&base, &same) || billing.Equal(&base, &other) {
-		t.Error("contacts are not compared by their recipients")
+	base := customer.Contact{Email: "e", Phone: "p", Locale: "l", TimeZone: "t", InvoiceRecipients: []string{"a", "b"}}
+	same := base
+	same.InvoiceRecipients = slices.Clone(base.InvoiceRecipients)
+	if !billing.Equal(&base, &same) {
+		t.Error("contacts are not compared by value")
+	}
+	for leaf, change := range map[string]func(*customer.Contact){
+		"email": func(c *customer.Contact) { c.Email = "x" }, "phone": func(c *customer.Contact) { c.Phone = "x" },
+		"locale": func(c *customer.Contact) { c.Locale = "x" }, "time_zone": func(c *customer.Contact) { c.TimeZone = "x" },
+		"invoice_recipients": func(c *customer.Contact) { c.InvoiceRecipients = []string{"a", "c"} },
+	} {
+		other := base
+		change(&other)
+		if billing.Equal(&base, &other) || !slices.Equal(billing.Fields(&base, &other), []string{leaf}) {
+			t.Errorf("contacts that differ in %s: equal %v, fields %v", leaf, billing.Equal(&base, &other), billing.Fields(&base, &other))
+		}
 	}
 	one := customer.Tax{TaxIDs: []customer.TaxID{{Type: "a", Value: "1"}}}
 	two := customer.Tax{TaxIDs: []customer.TaxID{{Type: "a", Value: "1"}}}

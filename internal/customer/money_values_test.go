@@ -129,6 +129,8 @@ func TestCardNumbersAreRecognised(t *testing.T) {
 		"422222222222":         false, // 12 digits
 		"79927398713":          false,
 		"1234567812345670":     false, // begins with 1
+		"7000000000000005":     false, // begins with 7
+		"6000000000000007":     true,  // begins with 6
 		"7992739871300000":     false,
 		"pm_4242424242424242":  false,
 		"42424242424242424242": false, // 20 digits
