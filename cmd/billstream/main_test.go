@@ -32,7 +32,13 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Deadline:            time.Now().Add(90 * time.Second),
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"readme": readme},
 		Setup: func(e *testscript.Env) error {
+			path, err := readmePath()
+			if err != nil {
+				return err
+			}
+			e.Setenv("README", path)
 			for _, name := range []string{"DATA", "ADMIN", "BROKER"} {
 				addr, err := freeAddress()
 				if err != nil {
