@@ -107,7 +107,10 @@ func partitionStatus(role eos.Role, r *eos.Recovery, lag map[int32]kafka.Partiti
 			s.Recovery.ETASeconds = new(p.ETA.Seconds())
 		}
 		if l, ok := lag[p.Partition]; ok {
-			s.Committed, s.End, s.LagRecords, s.LagSeconds = new(l.Committed), new(l.Stable), new(l.Records), new(l.Age.Seconds())
+			s.End, s.LagRecords, s.LagSeconds = new(l.Stable), new(l.Records), new(l.Age.Seconds())
+			if l.Committed >= 0 {
+				s.Committed = new(l.Committed)
+			}
 		}
 		all = append(all, s)
 	}
