@@ -369,6 +369,25 @@ func annual(t *rapid.T, v billing.Value) int64 {
 	return n
 }
 
+func TestAnAccountChangesOnlyWithItsSeq(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		before := billing.AccountOf("c-1", nil)
+		run(t, history(t, 14, false), func(_ arrival, res billing.Result, _ error) {
+			if res.Row == nil {
+				return
+			}
+			after := billing.AccountOf("c-1", res.Row)
+			if res.Update == nil && !reflect.DeepEqual(before, after) {
+				t.Fatalf("without an update the account\n%s\nbecomes\n%s", printAccount(before), printAccount(after))
+			}
+			if res.Update != nil && !reflect.DeepEqual(res.Update.Account, after) {
+				t.Fatal("the update carries another account than the row announces")
+			}
+			before = after
+		})
+	})
+}
+
 // FuzzApply runs histories of every length, with equal keys, far beyond the
 // horizon: no panic, and every row keeps its promises.
 func FuzzApply(f *testing.F) {
