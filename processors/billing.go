@@ -65,6 +65,9 @@ func (b *Billing) Committed(partition int32, next int64) {
 // member will process it again.
 func (b *Billing) Revoked(partition int32) { b.ledger.drop(partition) }
 
+// Uncommitted returns how many records were processed but not committed.
+func (b *Billing) Uncommitted() int { return b.ledger.size() }
+
 // process is the callback of customer.events, called once per record, in
 // offset order, by the goroutine of the partition.
 func (b *Billing) process(ctx goka.Context, _ any) {

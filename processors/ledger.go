@@ -71,3 +71,14 @@ func (l *ledger) drop(partition int32) {
 	p.entries = nil
 	l.metrics.forget(partition)
 }
+
+// size returns how many records are processed but not committed.
+func (l *ledger) size() (n int) {
+	for i := range l.parts {
+		p := &l.parts[i]
+		p.mu.Lock()
+		n += len(p.entries)
+		p.mu.Unlock()
+	}
+	return n
+}

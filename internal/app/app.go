@@ -127,11 +127,12 @@ func (a *App) Run(ctx context.Context) error {
 	if outer.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(outer))) {
 		err = nil // stopped as asked
 	}
+	ready := a.life.state() == running
 	if err != nil {
 		a.life.enter(failed)
 	}
-	wasReady := a.life.enter(draining)
-	return errors.Join(err, a.drain(wasReady && outer.Err() != nil))
+	a.life.enter(draining)
+	return errors.Join(err, a.drain(ready && err == nil))
 }
 
 // start starts the parts in order. What it started before an error is stopped

@@ -10,13 +10,12 @@ import (
 
 // drain stops the parts in reverse order. Together they get the drain timeout;
 // what is not done by then is left behind, which loses nothing that was
-// committed.
-func (a *App) drain(polite bool) error {
-	if polite {
-		a.log.Info("draining")
-		if a.cfg.ShutdownDelay > 0 {
-			time.Sleep(a.cfg.ShutdownDelay) // load balancers take us out meanwhile
-		}
+// committed. A process that was ready stays for the shutdown delay first, and
+// goes on to work: load balancers take it out meanwhile.
+func (a *App) drain(ready bool) error {
+	a.log.Info("draining")
+	if ready && a.cfg.ShutdownDelay > 0 {
+		<-time.After(a.cfg.ShutdownDelay)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.DrainTimeout)
 	defer cancel()
@@ -26,11 +25,20 @@ func (a *App) drain(polite bool) error {
 			errs = append(errs, fmt.Errorf("stop %s: %w", p.name, err))
 		}
 	}
-	late := ctx.Err() != nil
-	if late {
-		a.log.Warn("drain timeout passed, records are left to be processed again", "err", errors.Join(errs...))
+	if ctx.Err() != nil {
+		a.leftBehind(errors.Join(errs...))
 		return nil
 	}
+	a.work.Wait()
 	a.log.Info("stopped")
 	return errors.Join(errs...)
+}
+
+// leftBehind says what the drain timeout cut off.
+func (a *App) leftBehind(err error) {
+	records := 0
+	if a.group != nil {
+		records = a.group.billing.Uncommitted()
+	}
+	a.log.Warn("drain timeout passed, records will be processed again", "records", records, "err", err)
 }

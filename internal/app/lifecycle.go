@@ -42,7 +42,7 @@ func newLifecycle(reg prometheus.Registerer, clock func() time.Time) *lifecycle 
 
 // enter moves on to s. Nothing follows failed, and only failed follows
 // draining.
-func (l *lifecycle) enter(s state) bool {
+func (l *lifecycle) enter(s state) (entered bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.now == s || l.now == failed || (l.now == draining && s != failed) {

@@ -10,8 +10,14 @@ import (
 	"syscall"
 	"time"
 
+	"billstream/codecs"
+	"billstream/internal/billing"
 	"billstream/views"
 )
+
+// profileTime lets the admin listener write for as long as a profile takes,
+// which is 30 s if not told otherwise.
+const profileTime = time.Minute
 
 // listen opens an address, serves h on it and returns the address in use.
 func (a *App) listen(name, addr string, h http.Handler) (string, error) {
@@ -24,6 +30,9 @@ func (a *App) listen(name, addr string, h http.Handler) (string, error) {
 		return "", misconfigured(fmt.Errorf("%s address %s is %w, want one of this machine", name, addr, err), "")
 	}
 	server := views.NewServer(h, a.log.Handler())
+	if name == "admin" {
+		server.WriteTimeout = profileTime
+	}
 	a.work.Go(func() {
 		err := server.Serve(views.LimitConnections(l, a.cfg.MaxConnections))
 		if !errors.Is(err, http.ErrServerClosed) {
@@ -64,6 +73,7 @@ func (a *App) startData(context.Context) error {
 		Partitions: 1,
 		Partition:  func(int32) views.Partition { return nil },
 		Ready:      func(int32) (int64, bool) { return -1, false },
+		Emit:       a.earlyEmit(),
 		Metrics:    a.httpMetrics,
 		Log:        a.log,
 	})
@@ -74,6 +84,17 @@ func (a *App) startData(context.Context) error {
 	addr, err := a.listen("data", a.cfg.Listen, a.handler)
 	a.setAddress(func(at *Addresses) { at.Data = addr })
 	return err
+}
+
+// errStarting is the answer to events that come before the brokers are known.
+var errStarting = errors.New("emitter is not open yet, want the start to be over")
+
+// earlyEmit refuses events for the moment where ingest is on at all.
+func (a *App) earlyEmit() func(context.Context, []codecs.Record) ([]billing.Position, error) {
+	if !a.cfg.ingest() {
+		return nil
+	}
+	return func(context.Context, []codecs.Record) ([]billing.Position, error) { return nil, errStarting }
 }
 
 // switchable is a handler that is exchanged once the view is there.
