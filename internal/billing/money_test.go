@@ -42,9 +42,14 @@ func TestSumsSayWhenTheyOverflow(t *testing.T) {
 		a, b, sum int64
 		ok        bool
 	}{
-		{1, 2, 3, true}, {5, 0, 5, true}, {0, -5, -5, true}, {-1, 1, 0, true},
-		{math.MaxInt64, 0, math.MaxInt64, true}, {math.MinInt64, 0, math.MinInt64, true},
-		{math.MaxInt64, 1, math.MinInt64, false}, {math.MinInt64, -1, math.MaxInt64, false},
+		{1, 2, 3, true},
+		{5, 0, 5, true},
+		{0, -5, -5, true},
+		{-1, 1, 0, true},
+		{math.MaxInt64, 0, math.MaxInt64, true},
+		{math.MinInt64, 0, math.MinInt64, true},
+		{math.MaxInt64, 1, math.MinInt64, false},
+		{math.MinInt64, -1, math.MaxInt64, false},
 	} {
 		if sum, ok := billing.AddMinor(c.a, c.b); sum != c.sum || ok != c.ok {
 			t.Errorf("%d + %d: got %d, %v, want %d, %v", c.a, c.b, sum, ok, c.sum, c.ok)
