@@ -10,7 +10,7 @@ import (
 // members reads the members of one value. The first of a wrong kind ends the
 // reading; whether a member before it is broken is then still to be asked.
 type members struct {
-	d       *document
+	d       document
 	pointer string
 	names   []string
 	at      [6]int
@@ -19,7 +19,7 @@ type members struct {
 }
 
 func (r *dataReader) members(pointer string, i int, names []string) members {
-	m := members{d: &r.d, pointer: pointer, names: names}
+	m := members{d: r.d, pointer: pointer, names: names}
 	r.d.find(i, names, m.at[:])
 	return m
 }
