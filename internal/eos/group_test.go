@@ -70,6 +70,29 @@ func TestAGroupResumesWithoutLossOrRepeatAfterACleanStop(t *testing.T) {
 	}
 }
 
+func TestTheEndOfASessionCommitsWhatIsDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	all := keys(60)
+	w.produce(all...)
+	m := w.member(func(m *member) { m.interval = time.Hour })
+	stop := m.start()
+	eventually(t, "outputs are written", func() bool { return w.newest(output, 0)+w.newest(output, 1) == 60 })
+	if got := m.seen(); len(got) != 0 {
+		t.Errorf("offsets %v are committed before the interval", got)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if !w.caughtUp() {
+		t.Errorf("committed offsets are %v, want the ends of the input", w.committed())
+	}
+	w.wantRows(counts(all))
+	if m.revoked != 2 {
+		t.Errorf("OnRevoke was called %d times, want once per partition", m.revoked)
+	}
+}
+
 func TestAMemberJoinsAndLeavesWithoutGokasPause(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 4)

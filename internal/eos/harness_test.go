@@ -1,6 +1,7 @@
 package eos_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -214,6 +215,7 @@ type member struct {
 	consumer goka.SaramaConsumerBuilder
 
 	recoveryChange func(*eos.RecoveryConfig)
+	interval       time.Duration
 	instance       string
 	commit         func(context.Context, eos.Offsets) error
 	positive       func([]eos.PositionMark) error // called before position rows are written
@@ -251,7 +253,7 @@ func (w *world) member(change func(*member)) *member {
 	group, offsets := config("group"), config("offsets")
 	group.Consumer.Group.InstanceId, offsets.Consumer.Group.InstanceId = m.instance, m.instance
 	m.engine = eos.New(eos.Config{
-		Group: groupName, Inputs: []string{input}, CommitInterval: 20 * time.Millisecond,
+		Group: groupName, Inputs: []string{input}, CommitInterval: cmp.Or(m.interval, 20*time.Millisecond),
 		Brokers: brokersOf(w.cluster), GroupConfig: group, OffsetsConfig: offsets,
 		CommitOffsets: m.commit,
 		NewConsumer:   m.consumer, NewProducer: m.producer, NewTopicManager: topicManager,
