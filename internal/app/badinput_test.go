@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"billstream/internal/app"
 	"billstream/internal/topics"
 )
 
@@ -43,7 +46,12 @@ func badRecords() []bad {
 		old[i] = event(fmt.Sprint("old", i), "renamed", "beyond_horizon", fmt.Sprintf("2026-01-%02dT00:00:00Z", i+2), fmt.Sprintf(`{"name":"N%d"}`, i))
 	}
 	now := time.Now().UTC()
+	fat := make([]string, 25) // 16 versions of one address, 9 of the other: the next would pass 64 KiB
+	for i := range fat {
+		fat[i] = fatAddress(i)
+	}
 	return []bad{
+		{code: "too_large", key: []byte("fat"), before: fat, value: []byte(fatAddress(25))},
 		{code: "no_key", key: nil, value: ev("no_key", "renamed", `{"name":"x"}`)},
 		{code: "bad_key", key: []byte("~bad"), value: ev("~bad", "renamed", `{"name":"x"}`)},
 		{code: "bad_key", key: []byte("\xff\xfe"), value: ev("x", "renamed", `{"name":"x"}`)},
@@ -63,6 +71,17 @@ func badRecords() []bad {
 		{code: "erased_customer", key: []byte("erased_customer"), withheld: true, before: []string{event("gone", "erased", "erased_customer", past, `{}`)}, value: ev("erased_customer", "renamed", `{"name":"y"}`)},
 		{code: "erased_customer", key: []byte("erased_customer"), withheld: true, value: []byte("no event at all")},
 	}
+}
+
+// fatAddress is the i-th statement of an address as large as can be.
+func fatAddress(i int) string {
+	kind := "billing"
+	if i >= 16 {
+		kind = "shipping"
+	}
+	wide := func(n int) string { return strings.Repeat("\U0001F3E2", n) }
+	return event(fmt.Sprint("fat", i), "address_changed", "fat", fmt.Sprintf("2026-01-01T00:00:%02dZ", i),
+		fmt.Sprintf(`{"kind":%q,"address":{"line1":"%02d%s","line2":%q,"city":%q,"country":"DE"}}`, kind, i, wide(254), wide(256), wide(128)))
 }
 
 // Every code leads to one dead letter with the original bytes and headers, and
@@ -118,6 +137,72 @@ func TestEachBadRecordIsOneDeadLetter(t *testing.T) {
 		if n != 0 {
 			t.Errorf("dead letters with code %s are off by %d", code, n)
 		}
+	}
+}
+
+// An event of an unknown type is ignored, or kept where that was asked for.
+func TestUnknownTypesAreIgnoredOrKept(t *testing.T) {
+	t.Parallel()
+	for choice, want := range map[string]string{"ignore": "ignored", "dead-letter": "dead_letter"} {
+		c := config(t.TempDir())
+		c.UnknownTypes = choice
+		p := start(t, c)
+		p.produce(false, record("c-1", event("e-1", "befriended", "c-1", past, `{}`)))
+		p.caughtUp()
+		if got := p.metric("billstream_records_processed_total"); got[want] != 1 || sum(got) != 1 {
+			t.Errorf("%s: outcomes are %v, want one %s", choice, got, want)
+		}
+		for _, l := range p.read(topics.DeadLetters) {
+			if code := headers(l)["dlq_code"]; code != "unknown_type" {
+				t.Errorf("code is %s, want unknown_type", code)
+			}
+		}
+	}
+}
+
+// A row of the changelog that cannot be read costs the records of its customer,
+// one dead letter each, and nobody else's.
+func TestABrokenRowCostsItsCustomersRecordsOnly(t *testing.T) {
+	t.Parallel()
+	c := config(t.TempDir())
+	first := start(t, c)
+	first.write(topics.BillingTable, &kgo.Record{Key: []byte("broken"), Value: []byte("\x08\x01\x4a\xff"), Partition: topics.Partition([]byte("broken"), partitions)})
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, c)
+	p.produce(false,
+		record("broken", event("e-1", "renamed", "broken", past, `{"name":"x"}`)),
+		record("c-1", event("e-1", "renamed", "c-1", past, `{"name":"Fine"}`)))
+	p.caughtUp()
+	letters := p.read(topics.DeadLetters)
+	if len(letters) != 1 || headers(letters[0])["dlq_code"] != "apply_failed" || string(letters[0].Key) != "broken" {
+		t.Errorf("dead letters are %d, want one of the broken customer with apply_failed", len(letters))
+	}
+	if got := p.account("c-1", 1)["name"]; got != "Fine" {
+		t.Errorf("name of another customer is %v, want Fine", got)
+	}
+}
+
+// A row of a later version is refused at the start: going on would lose what
+// only that version knows.
+func TestARowOfALaterVersionIsRefused(t *testing.T) {
+	t.Parallel()
+	c := config(t.TempDir())
+	first := start(t, c)
+	first.write(topics.BillingTable, &kgo.Record{Key: []byte("later"), Value: []byte("\x08\x02"), Partition: topics.Partition([]byte("later"), partitions)})
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	a, err := app.New(c, app.Options{Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err = a.Run(ctx)
+	if !errors.Is(err, app.ErrRefused) || !strings.Contains(err.Error(), "row format is 2, want at most 1") {
+		t.Errorf("error is %v, want it refused with both formats", err)
 	}
 }
 

@@ -97,7 +97,18 @@ func (p *process) produce(manual bool, records ...*kgo.Record) {
 	if manual {
 		partitioner = kgo.ManualPartitioner()
 	}
-	c := p.client(kgo.DefaultProduceTopic(topics.CustomerEvents), kgo.RecordPartitioner(partitioner))
+	p.send(topics.CustomerEvents, partitioner, records)
+}
+
+// write writes records to any topic, each to its own partition number.
+func (p *process) write(topic string, records ...*kgo.Record) {
+	p.t.Helper()
+	p.send(topic, kgo.ManualPartitioner(), records)
+}
+
+func (p *process) send(topic string, partitioner kgo.Partitioner, records []*kgo.Record) {
+	p.t.Helper()
+	c := p.client(kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(partitioner))
 	if err := c.ProduceSync(p.t.Context(), records...).FirstErr(); err != nil {
 		p.t.Fatal(err)
 	}
