@@ -40,7 +40,7 @@ func ParsePosition(b []byte) (*PositionRow, error) {
 		return nil, &FormatError{Got: format, Known: billing.RowFormat}
 	}
 	var p *PositionRow
-	f := fields{rest: string(b)}
+	f := fields{src: string(b)}
 	for f.next() {
 		if f.key == rowPosition<<keyBits|wireBytes {
 			p = parsePositionMessage(&f)
@@ -57,7 +57,7 @@ func ParsePosition(b []byte) (*PositionRow, error) {
 
 func parsePositionMessage(outer *fields) *PositionRow {
 	p := new(PositionRow)
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireVarint:

@@ -121,7 +121,10 @@ func ParseRow(b []byte) (*billing.Row, error) {
 		return nil, err
 	}
 	row := &billing.Row{AppliedOffset: -1}
-	f := fields{rest: string(b)}
+	// The timelines share one array of versions, which has room for those of
+	// most rows; it may move when it has not.
+	versions := make([]billing.Version, 0, 2+len(b)/bytesPerVersion)
+	f := fields{src: string(b)}
 	for f.next() {
 		switch f.key {
 		case rowSeq<<keyBits | wireVarint:
@@ -139,7 +142,9 @@ func ParseRow(b []byte) (*billing.Row, error) {
 		case rowErasedAt<<keyBits | wireVarint:
 			row.ErasedAt = f.instant()
 		case rowTimelines<<keyBits | wireBytes:
-			f.bad = !parseTimeline(f.str, row)
+			var ok bool
+			versions, ok = parseTimeline(f.str, row, versions)
+			f.bad = !ok
 		case rowPending<<keyBits | wireBytes:
 			row.Pending = append(row.Pending, parsePending(&f))
 		case rowPosition<<keyBits | wireBytes:
@@ -172,7 +177,7 @@ func RowFormat(b []byte) (uint32, error) {
 	if len(b) > 1 && b[0] == rowFormat<<keyBits|wireVarint && b[1] < 0x80 {
 		return uint32(b[1]), nil
 	}
-	f := fields{rest: string(b)}
+	f := fields{src: string(b)}
 	for f.next() {
 		if f.key == rowFormat<<keyBits|wireVarint {
 			return uint32(min(f.num, 1<<32-1)), nil
@@ -184,53 +189,48 @@ func RowFormat(b []byte) (uint32, error) {
 	return 0, nil
 }
 
-func parseTimeline(s string, row *billing.Row) bool {
+// bytesPerVersion is what a version takes in most rows.
+const bytesPerVersion = 48
+
+// parseTimeline reads a timeline into row and appends its versions to those of
+// the timelines before it.
+func parseTimeline(s string, row *billing.Row, versions []billing.Version) (all []billing.Version, ok bool) {
 	var facet billing.Facet
-	var t billing.Timeline
-	if n := countVersions(s); n > 0 {
-		t.Versions = make([]billing.Version, 0, n)
-	}
-	f := fields{rest: s}
+	truncated := false
+	first := len(versions)
+	f := fields{src: s}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireVarint:
 			facet = enum(&f, billing.FacetPlan)
 		case 2<<keyBits | wireVarint:
-			t.Truncated = f.num != 0
+			truncated = f.num != 0
 		case 3<<keyBits | wireBytes:
-			t.Versions = append(t.Versions, billing.Version{})
-			f.bad = !parseVersion(f.str, t.Versions)
+			versions = append(versions, billing.Version{})
+			f.bad = !parseVersion(f.str, versions[first:])
 		}
 	}
 	if f.bad || facet == 0 || row.Timelines[facet].Truncated || row.Timelines[facet].Versions != nil {
-		return false
+		return versions, false
+	}
+	t := billing.Timeline{Truncated: truncated}
+	if n := len(versions); n > first {
+		t.Versions = versions[first:n:n]
 	}
 	for i := range t.Versions {
 		if !fits(facet, t.Versions[i].Value) {
-			return false
+			return versions, false
 		}
 	}
 	row.Timelines[facet] = t
-	return true
-}
-
-// countVersions says how many versions a timeline has, so that they take one
-// allocation.
-func countVersions(s string) int {
-	n := 0
-	for f := (fields{rest: s}); f.next(); {
-		if f.key == 3<<keyBits|wireBytes {
-			n++
-		}
-	}
-	return n
+	return versions, true
 }
 
 // parseVersion fills the last of vs.
 func parseVersion(s string, vs []billing.Version) bool {
 	v := &vs[len(vs)-1]
 	var delta int64
-	f := fields{rest: s}
+	f := fields{src: s}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireVarint:
@@ -258,7 +258,7 @@ func parseVersion(s string, vs []billing.Version) bool {
 }
 
 func parsePending(outer *fields) (p billing.Pending) {
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireVarint:
@@ -272,7 +272,7 @@ func parsePending(outer *fields) (p billing.Pending) {
 }
 
 func parseEventRef(outer *fields) (e billing.EventRef) {
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireBytes:

@@ -133,7 +133,7 @@ func appendAccountMessage(dst []byte, num int, a *billing.Account) []byte {
 // error is ErrUpdate.
 func ParseUpdate(b []byte) (*billing.Update, error) {
 	u := new(billing.Update)
-	f := fields{rest: string(b)}
+	f := fields{src: string(b)}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireBytes:
@@ -163,7 +163,7 @@ func ParseUpdate(b []byte) (*billing.Update, error) {
 }
 
 func parseChange(outer *fields) (c billing.Change) {
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireVarint:
@@ -195,7 +195,7 @@ func valueIn(f *fields) billing.Value {
 }
 
 func parseCause(outer *fields) (c billing.Cause) {
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireBytes:
@@ -221,7 +221,7 @@ func parseCause(outer *fields) (c billing.Cause) {
 }
 
 func parseWarning(outer *fields) (w customer.Warning) {
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireBytes:
@@ -240,7 +240,7 @@ func parseWarning(outer *fields) (w customer.Warning) {
 
 func parseAccount(outer *fields) *billing.Account {
 	a := new(billing.Account)
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireBytes:
@@ -282,7 +282,7 @@ func parseAccount(outer *fields) *billing.Account {
 }
 
 func parseScheduled(outer *fields) (s billing.Scheduled) {
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireVarint:

@@ -44,7 +44,7 @@ func appendValueMessage(dst []byte, num int, v billing.Value) []byte {
 
 // parseValue reads a message Value; nil when none of its members is set.
 func parseValue(s string) (v billing.Value, ok bool) {
-	f := fields{rest: s}
+	f := fields{src: s}
 	for f.next() {
 		switch f.key {
 		case valueStatus<<keyBits | wireVarint:
@@ -105,7 +105,7 @@ func appendAddressMessage(dst []byte, num int, a *customer.Address) []byte {
 // a broken one marks outer.
 func parseAddress(outer *fields) *customer.Address {
 	a := new(customer.Address)
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireBytes:
@@ -140,7 +140,7 @@ func appendContactMessage(dst []byte, num int, c *customer.Contact) []byte {
 
 func parseContact(outer *fields) *customer.Contact {
 	c := new(customer.Contact)
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireBytes:
@@ -174,7 +174,7 @@ func appendTaxMessage(dst []byte, num int, t *customer.Tax) []byte {
 
 func parseTax(outer *fields) *customer.Tax {
 	t := new(customer.Tax)
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireBytes:
@@ -188,7 +188,7 @@ func parseTax(outer *fields) *customer.Tax {
 }
 
 func parseTaxID(outer *fields) (id customer.TaxID) {
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireBytes:
@@ -214,7 +214,7 @@ func appendPaymentMethodMessage(dst []byte, num int, m *customer.PaymentMethod) 
 
 func parsePaymentMethod(outer *fields) *customer.PaymentMethod {
 	m := new(customer.PaymentMethod)
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireBytes:
@@ -246,7 +246,7 @@ func appendPlanMessage(dst []byte, num int, p *customer.Plan) []byte {
 
 func parsePlan(outer *fields) *customer.Plan {
 	p := new(customer.Plan)
-	f := fields{rest: outer.str}
+	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireBytes:

@@ -99,20 +99,26 @@ func closeMessage(dst []byte, start int) []byte {
 
 // fields reads the fields of one message in turn.
 type fields struct {
-	rest string
-	key  int    // number and wire type of the field read
-	num  uint64 // its value, if it is a number
-	str  string // its value, if it has a length
-	bad  bool   // the bytes are no message
+	src string // the message
+	pos int    // what comes next in it
+	key int    // number and wire type of the field read
+	num uint64 // its value, if it is a number
+	str string // its value, if it has a length
+	bad bool   // the bytes are no message
 }
 
 // next reads a field; false at the end, or when the bytes are broken.
 func (f *fields) next() bool {
-	if len(f.rest) == 0 || f.bad {
+	if f.pos >= len(f.src) || f.bad {
 		return false
 	}
-	key := f.uvarint()
-	if f.bad || key>>keyBits == 0 || key>>keyBits > maxField {
+	key := uint64(f.src[f.pos])
+	if key < 0x80 {
+		f.pos++
+	} else {
+		key = f.uvarint()
+	}
+	if key>>keyBits == 0 || key>>keyBits > maxField {
 		f.bad = true
 		return false
 	}
@@ -120,12 +126,12 @@ func (f *fields) next() bool {
 	switch key & keyMask {
 	case wireVarint:
 		f.num = f.uvarint()
-	case wireFixed64:
-		f.num = f.fixed(8)
-	case wireFixed32:
-		f.num = f.fixed(4)
 	case wireBytes:
 		f.str = f.take(f.uvarint())
+	case wireFixed64:
+		f.num = fixed(f.take(8))
+	case wireFixed32:
+		f.num = fixed(f.take(4))
 	default:
 		f.bad = true
 	}
@@ -133,20 +139,16 @@ func (f *fields) next() bool {
 }
 
 func (f *fields) uvarint() uint64 {
-	if len(f.rest) > 0 && f.rest[0] < 0x80 {
-		v := f.rest[0]
-		f.rest = f.rest[1:]
-		return uint64(v)
-	}
+	s := f.src[f.pos:]
 	var v uint64
-	for i := 0; i < len(f.rest) && i < binary.MaxVarintLen64; i++ {
-		c := f.rest[i]
+	for i := range min(len(s), binary.MaxVarintLen64) {
+		c := s[i]
 		v |= uint64(c&0x7f) << (7 * i)
 		if c < 0x80 {
 			if i == binary.MaxVarintLen64-1 && c > 1 {
 				break // more than 64 bits
 			}
-			f.rest = f.rest[i+1:]
+			f.pos += i + 1
 			return v
 		}
 	}
@@ -154,8 +156,8 @@ func (f *fields) uvarint() uint64 {
 	return 0
 }
 
-func (f *fields) fixed(n int) uint64 {
-	s := f.take(uint64(n))
+// fixed returns the number in the bytes of s, the lowest first.
+func fixed(s string) uint64 {
 	var v uint64
 	for i := len(s) - 1; i >= 0; i-- {
 		v = v<<8 | uint64(s[i])
@@ -164,12 +166,12 @@ func (f *fields) fixed(n int) uint64 {
 }
 
 func (f *fields) take(n uint64) string {
-	if f.bad || n > uint64(len(f.rest)) {
+	if f.bad || n > uint64(len(f.src)-f.pos) {
 		f.bad = true
 		return ""
 	}
-	s := f.rest[:n]
-	f.rest = f.rest[n:]
+	s := f.src[f.pos : f.pos+int(n)]
+	f.pos += int(n)
 	return s
 }
 
