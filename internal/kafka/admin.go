@@ -30,8 +30,8 @@ func (e *UnreachableError) Hint() string {
 }
 
 // AdminClient asks brokers about topics and offsets, and changes topics. Its
-// methods are safe for several goroutines. They look at their context between
-// requests; a single request is bounded by the timeouts of Config.Sarama.
+// methods are safe for several goroutines and return when their context ends,
+// with its cause.
 type AdminClient struct {
 	config Config
 	client sarama.Client
@@ -124,32 +124,68 @@ func (c Config) probe(ctx context.Context, addr string) error {
 	return errors.Join(err, broker.Close())
 }
 
-// ClusterID returns the cluster's own name for itself.
+// ask runs one question of sarama's, which knows no context: while no broker can
+// be reached it may take half a minute, and a process that is asked to stop has
+// not got that. A question that is left alone ends with the client's Close.
+func ask[T any](ctx context.Context, question func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	var none T
+	if ctx.Err() != nil {
+		return none, context.Cause(ctx)
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		value, err := question()
+		answers <- answer{value, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		return none, context.Cause(ctx)
+	}
+}
+
+// tell is ask for what has no answer but an error.
+func tell(ctx context.Context, do func() error) error {
+	_, err := ask(ctx, func() (struct{}, error) { return struct{}{}, do() })
+	return err
+}
+
+// ClusterID returns the cluster's own name for itself. It asks a broker each
+// time, so it also tells whether one answers.
 func (a *AdminClient) ClusterID(ctx context.Context) (string, error) {
-	if err := ctx.Err(); err != nil {
-		return "", err
-	}
-	broker, err := a.admin.Controller()
-	if err != nil {
+	id, err := ask(ctx, func() (*string, error) {
+		broker, err := a.admin.Controller()
+		if err != nil {
+			return nil, err
+		}
+		resp, err := broker.GetMetadata(sarama.NewMetadataRequest(a.client.Config().Version, nil))
+		if err != nil {
+			return nil, err
+		}
+		return resp.ClusterID, nil
+	})
+	switch {
+	case err != nil:
 		return "", fmt.Errorf("ask for the cluster id: %w", err)
-	}
-	resp, err := broker.GetMetadata(sarama.NewMetadataRequest(a.client.Config().Version, nil))
-	if err != nil {
-		return "", fmt.Errorf("ask for the cluster id: %w", err)
-	}
-	if resp.ClusterID == nil {
+	case id == nil:
 		return "", nil
 	}
-	return *resp.ClusterID, nil
+	return *id, nil
 }
 
 // Leave takes a static member out of the group at once, where its partitions
 // would otherwise wait for the end of its session.
 func (a *AdminClient) Leave(ctx context.Context, group, instanceID string) error {
-	if err := ctx.Err(); err != nil {
+	err := tell(ctx, func() error {
+		_, err := a.admin.RemoveMemberFromConsumerGroup(group, []string{instanceID})
 		return err
-	}
-	if _, err := a.admin.RemoveMemberFromConsumerGroup(group, []string{instanceID}); err != nil {
+	})
+	if err != nil {
 		return fmt.Errorf("leave the group %s: %w", group, err)
 	}
 	return nil

@@ -234,3 +234,82 @@ func commit(t *testing.T, c kafka.Config, group, topic string, at map[int32]int6
 		}
 	}
 }
+
+// questions are all that an admin client can be asked.
+func questions(a *kafka.AdminClient) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"cluster id": func(ctx context.Context) error { _, err := a.ClusterID(ctx); return err },
+		"topics":     func(ctx context.Context) error { _, err := a.Topics(ctx, "t"); return err },
+		"offsets":    func(ctx context.Context) error { _, err := a.Offsets(ctx, "t"); return err },
+		"committed":  func(ctx context.Context) error { _, err := a.Committed(ctx, "billing", "t"); return err },
+		"visible":    func(ctx context.Context) error { _, _, err := a.LastVisible(ctx, "t", 0, 1); return err },
+		"creation": func(ctx context.Context) error {
+			return a.Create(ctx, topics.Topic{Name: "new", Partitions: 1, Replication: 1})
+		},
+	}
+}
+
+// A process that stops while the brokers are away must not wait for them.
+func TestAdminQuestionsEndWithTheirContext(t *testing.T) {
+	t.Parallel()
+	cluster, c := fake(t, "t")
+	a := openAdmin(t, c)
+	if _, err := a.Offsets(t.Context(), "t"); err != nil {
+		t.Fatal(err)
+	}
+	cluster.Close()
+	for name, question := range questions(a) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(20*time.Millisecond, func() { cancel(errors.New("signal")) })
+		began := time.Now()
+		if err := question(ctx); err == nil {
+			t.Errorf("%s without a broker gives no error, want one", name)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("%s ended after %v, want about 20ms", name, took)
+		}
+	}
+}
+
+// Connections that died with a broker must not outlive it.
+func TestAdminGoesOnAfterABrokerRestart(t *testing.T) {
+	t.Parallel()
+	var addr string
+	start := func() *kfake.Cluster {
+		t.Helper()
+		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "t"), kfake.ListenFn(func(_, any string) (net.Listener, error) {
+			if addr != "" {
+				any = addr
+			}
+			return net.Listen("tcp", any)
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr = c.ListenAddrs()[0]
+		return c
+	}
+	first := start()
+	c := kafka.Config{Brokers: []string{addr}}
+	a := openAdmin(t, c)
+	for name, question := range questions(a) {
+		ask := func() error { return question(t.Context()) }
+		cl := client(t, c)
+		produce(t, cl, "t", 0, "v")
+		cl.Close()
+		if err := ask(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		first.Close()
+		first = start()
+		// The first attempt may meet the dead connection, the next ones may not.
+		err := ask()
+		for attempt := 0; err != nil && attempt < 2; attempt++ {
+			err = ask()
+		}
+		if err != nil {
+			t.Errorf("%s after a restart: %v", name, err)
+		}
+	}
+	first.Close()
+}

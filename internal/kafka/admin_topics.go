@@ -14,10 +14,7 @@ import (
 // Topics returns those of the named topics that exist, with their ids and with
 // the settings that topics.Known knows, defaults included.
 func (a *AdminClient) Topics(ctx context.Context, names ...string) (map[string]topics.Topic, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	described, err := a.admin.DescribeTopics(names)
+	described, err := ask(ctx, func() ([]*sarama.TopicMetadata, error) { return a.admin.DescribeTopics(names) })
 	if err != nil {
 		return nil, fmt.Errorf("look at topics: %w", err)
 	}
@@ -50,14 +47,16 @@ func replication(d *sarama.TopicMetadata) int16 {
 
 // configs fills in the settings of found.
 func (a *AdminClient) configs(ctx context.Context, found map[string]topics.Topic) error {
-	if err := ctx.Err(); err != nil || len(found) == 0 {
-		return err
+	if len(found) == 0 {
+		return nil
 	}
-	var ask []*sarama.ConfigResource
+	var of []*sarama.ConfigResource
 	for name := range found {
-		ask = append(ask, &sarama.ConfigResource{Type: sarama.TopicResource, Name: name})
+		of = append(of, &sarama.ConfigResource{Type: sarama.TopicResource, Name: name})
 	}
-	results, err := a.admin.DescribeConfigs(ask, sarama.DescribeConfigsOptions{})
+	results, err := ask(ctx, func() ([]*sarama.ConfigResourceResult, error) {
+		return a.admin.DescribeConfigs(of, sarama.DescribeConfigsOptions{})
+	})
 	if err != nil {
 		return fmt.Errorf("look at the settings of topics: %w", err)
 	}
@@ -89,9 +88,6 @@ func (a *AdminClient) Apply(ctx context.Context, s topics.Step) error {
 // with a leader: goka fails with "already exists" on a topic that one broker
 // does not know yet. A topic that is already there is no error.
 func (a *AdminClient) Create(ctx context.Context, t topics.Topic) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	detail := &sarama.TopicDetail{
 		NumPartitions: t.Partitions, ReplicationFactor: t.Replication,
 		ConfigEntries: map[string]*string{},
@@ -99,7 +95,8 @@ func (a *AdminClient) Create(ctx context.Context, t topics.Topic) error {
 	for k, v := range t.Config {
 		detail.ConfigEntries[k] = &v
 	}
-	if err := a.admin.CreateTopic(t.Name, detail, false); err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
+	err := tell(ctx, func() error { return a.admin.CreateTopic(t.Name, detail, false) })
+	if err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
 		return fmt.Errorf("create topic %s: %w", t.Name, err)
 	}
 	return a.awaitTopic(ctx, t.Name)
@@ -107,12 +104,12 @@ func (a *AdminClient) Create(ctx context.Context, t topics.Topic) error {
 
 // AlterConfig sets one setting of a topic and leaves the others alone.
 func (a *AdminClient) AlterConfig(ctx context.Context, topic, setting, value string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	err := a.admin.IncrementalAlterConfig(sarama.TopicResource, topic, map[string]sarama.IncrementalAlterConfigsEntry{
+	change := map[string]sarama.IncrementalAlterConfigsEntry{
 		setting: {Operation: sarama.IncrementalAlterConfigsOperationSet, Value: &value},
-	}, false)
+	}
+	err := tell(ctx, func() error {
+		return a.admin.IncrementalAlterConfig(sarama.TopicResource, topic, change, false)
+	})
 	if err != nil {
 		return fmt.Errorf("set %s of topic %s: %w", setting, topic, err)
 	}
@@ -124,9 +121,9 @@ func (a *AdminClient) awaitTopic(ctx context.Context, name string) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := a.shown(name)
+		err := tell(ctx, func() error { return a.shown(name) })
 		if err == nil {
-			return a.client.RefreshMetadata(name)
+			return tell(ctx, func() error { return a.client.RefreshMetadata(name) })
 		}
 		select {
 		case <-ctx.Done():

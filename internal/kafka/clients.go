@@ -59,18 +59,6 @@ func (c *Clients) TopicManager(role Role, replication int16) goka.TopicManagerBu
 	}
 }
 
-// Group opens the member of a consumer group. Interceptors see every record
-// before the group's handler. The caller closes it.
-func (c *Clients) Group(group string, interceptors ...sarama.ConsumerInterceptor) (sarama.ConsumerGroup, error) {
-	config := c.config.Sarama(Group)
-	config.Consumer.Interceptors = interceptors
-	g, err := sarama.NewConsumerGroup(c.config.Brokers, group, config)
-	if err != nil {
-		return nil, fmt.Errorf("open the group %s: %w", group, err)
-	}
-	return g, nil
-}
-
 // Close closes what is still open. Builders refuse afterwards.
 func (c *Clients) Close() error {
 	c.mu.Lock()

@@ -145,9 +145,9 @@ func (r *lagReader) fetch(ctx context.Context) (Lag, error) {
 		lag.Partitions = append(lag.Partitions, p)
 	}
 	for _, topic := range r.options.Counts {
-		partitions, err := r.admin.client.Partitions(topic)
+		partitions, err := r.admin.partitions(ctx, topic)
 		if err != nil {
-			return Lag{}, fmt.Errorf("list the partitions of %s: %w", topic, err)
+			return Lag{}, err
 		}
 		lag.Counts[topic] = int32(len(partitions))
 	}

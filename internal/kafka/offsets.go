@@ -20,15 +20,14 @@ type PartitionOffsets struct {
 
 // Offsets returns the offsets of every partition of a topic, by partition.
 func (a *AdminClient) Offsets(ctx context.Context, topic string) ([]PartitionOffsets, error) {
-	partitions, err := a.client.Partitions(topic)
+	partitions, err := a.partitions(ctx, topic)
 	if err != nil {
-		return nil, fmt.Errorf("list the partitions of %s: %w", topic, err)
+		return nil, err
 	}
 	// In this order each number is at most the next one, although the log moves
 	// between the questions.
 	list := make([]PartitionOffsets, len(partitions))
 	at := map[int32]*PartitionOffsets{}
-	slices.Sort(partitions)
 	for i, p := range partitions {
 		list[i].Partition = p
 		at[p] = &list[i]
@@ -62,53 +61,60 @@ func (a *AdminClient) offset(ctx context.Context, topic string, partition int32,
 // listOffsets asks the leaders; a leader that moved is looked up again. Unlike
 // Client.GetOffset it is told the isolation level.
 func (a *AdminClient) listOffsets(ctx context.Context, topic string, partitions []int32, when int64, level sarama.IsolationLevel) (map[int32]int64, error) {
-	ask := map[int32]int64{}
+	query := map[int32]int64{}
 	for _, p := range partitions {
-		ask[p] = when
+		query[p] = when
 	}
-	var out map[int32]int64
-	err := a.retry(ctx, topic, func() error {
-		found, err := a.admin.ListOffsets(map[string]map[int32]int64{topic: ask}, &sarama.ListOffsetsOptions{IsolationLevel: level})
+	offsets, err := retry(ctx, a, topic, func() (map[int32]int64, error) {
+		found, err := a.admin.ListOffsets(map[string]map[int32]int64{topic: query}, &sarama.ListOffsetsOptions{IsolationLevel: level})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		out = map[int32]int64{}
+		out := map[int32]int64{}
 		for _, p := range partitions {
 			r := found[topic][p]
 			if r == nil {
-				return fmt.Errorf("partition %d: %w", p, sarama.ErrIncompleteResponse)
+				return nil, fmt.Errorf("partition %d: %w", p, sarama.ErrIncompleteResponse)
 			}
 			if r.Err != nil && !errors.Is(r.Err, sarama.ErrNoError) {
-				return fmt.Errorf("partition %d: %w", p, r.Err)
+				return nil, fmt.Errorf("partition %d: %w", p, r.Err)
 			}
 			out[p] = r.Offset
 		}
-		return nil
+		return out, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list offsets of %s: %w", topic, err)
 	}
-	return out, nil
+	return offsets, nil
+}
+
+// partitions lists a topic's partitions in order.
+func (a *AdminClient) partitions(ctx context.Context, topic string) ([]int32, error) {
+	list, err := ask(ctx, func() ([]int32, error) { return a.client.Partitions(topic) })
+	if err != nil {
+		return nil, fmt.Errorf("list the partitions of %s: %w", topic, err)
+	}
+	list = slices.Clone(list) // sarama's is its cache
+	slices.Sort(list)
+	return list, nil
 }
 
 // retry repeats what a moved leader or a lost connection may have failed.
-func (a *AdminClient) retry(ctx context.Context, topic string, ask func() error) error {
+func retry[T any](ctx context.Context, a *AdminClient, topic string, question func() (T, error)) (T, error) {
 	const attempts = 5
 	for attempt := 1; ; attempt++ {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		err := ask()
+		answer, err := ask(ctx, question)
 		if err == nil || attempt == attempts || !passing(err) {
-			return err
+			return answer, err
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return answer, context.Cause(ctx)
 		case <-time.After(time.Duration(attempt) * 50 * time.Millisecond):
 		}
-		if err := a.client.RefreshMetadata(topic); err != nil {
-			return err
+		if err := tell(ctx, func() error { return a.client.RefreshMetadata(topic) }); err != nil {
+			return answer, err
 		}
 	}
 }
@@ -132,14 +138,13 @@ func passing(err error) bool {
 // the partitions for which it has none. An unknown group has committed nothing:
 // some brokers answer with an error there.
 func (a *AdminClient) Committed(ctx context.Context, group, topic string) (map[int32]int64, error) {
-	if err := ctx.Err(); err != nil {
+	partitions, err := a.partitions(ctx, topic)
+	if err != nil {
 		return nil, err
 	}
-	partitions, err := a.client.Partitions(topic)
-	if err != nil {
-		return nil, fmt.Errorf("list the partitions of %s: %w", topic, err)
-	}
-	resp, err := a.admin.ListConsumerGroupOffsets(group, map[string][]int32{topic: partitions})
+	resp, err := ask(ctx, func() (*sarama.OffsetFetchResponse, error) {
+		return a.admin.ListConsumerGroupOffsets(group, map[string][]int32{topic: partitions})
+	})
 	if errors.Is(err, sarama.ErrGroupIDNotFound) {
 		return map[int32]int64{}, nil
 	}

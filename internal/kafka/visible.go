@@ -125,10 +125,8 @@ type visible struct {
 func (a *AdminClient) scan(ctx context.Context, topic string, partition int32, from, to int64, see func(visible) bool) error {
 	empty := 0
 	for from < to {
-		var block *sarama.FetchResponseBlock
-		err := a.retry(ctx, topic, func() (err error) {
-			block, err = a.fetch(topic, partition, from)
-			return err
+		block, err := retry(ctx, a, topic, func() (*sarama.FetchResponseBlock, error) {
+			return a.fetch(topic, partition, from)
 		})
 		if err != nil {
 			return err
