@@ -1,7 +1,7 @@
 package main
 
 import (
-	"io"
+	"log"
 	"log/slog"
 )
 
@@ -28,7 +28,16 @@ func (f logFlags) level() slog.Level {
 func (f logFlags) handler(s *screen) slog.Handler {
 	options := &slog.HandlerOptions{Level: f.level()}
 	if f.LogFormat == "text" || f.LogFormat == "auto" && s.terminal {
-		return slog.NewTextHandler(io.Writer(s), options)
+		return slog.NewTextHandler(s, options)
 	}
-	return slog.NewJSONHandler(io.Writer(s), options)
+	return slog.NewJSONHandler(s, options)
+}
+
+// open returns the handler that writes log lines to s. What libraries write
+// with the standard library's log, which may hold keys, becomes lines at debug.
+func (f logFlags) open(s *screen) slog.Handler {
+	h := f.handler(s)
+	log.SetFlags(0)
+	log.SetOutput(slog.NewLogLogger(h, slog.LevelDebug).Writer())
+	return h
 }

@@ -361,3 +361,29 @@ func TestUnknownVariablesAreOneWarning(t *testing.T) {
 		t.Errorf("warning is %q, want %q", out.String(), want)
 	}
 }
+
+// FuzzConfigFile looks for files that break the reader: whatever a file holds,
+// it is read or its mistakes are told.
+func FuzzConfigFile(f *testing.F) {
+	for _, text := range []string{
+		"commit-interval: 50ms\n", "topics:\n  plan: {output: json}\n", "a: [\n", "---\n...\n", "? x\n", "listen: &a b\nadmin-listen: *a\n",
+		"roles: [a, [b]]\n", "<<: {listen: x}\n", "1: 2\n", "brokers: ['a,b', c]\n", "!!binary x: y\n", "\ufeffroles: view\n",
+	} {
+		f.Add(text)
+	}
+	k, err := parser(new(commands), io.Discard, io.Discard)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c := &configFile{path: "billstream.yaml"}
+		if err := c.read(strings.NewReader(text), k.Model.Node); err != nil {
+			return
+		}
+		eachFlag(k.Model.Node, func(flag *kong.Flag) {
+			if s, ok := c.lookup(runVerb(k.Model.Node), flag.Name); ok && tryFlag(flag, s.text) != nil && c.top.values[flag.Name] == s {
+				t.Errorf("%s is %q, which the flag does not take", flag.Name, s.text)
+			}
+		})
+	})
+}
