@@ -42,7 +42,6 @@ type Config struct {
 	ClientID       string        // prefix of every client id; "" means billstream
 	SessionTimeout time.Duration // of the group; 0 means 10 s, with InstanceID 30 s
 	InstanceID     string        // static member of the group; "" is a dynamic one
-	MaxMessage     int           // largest batch written, in bytes; 0 means 1 MiB - 12, Kafka's default
 
 	// Dial opens connections in place of net.Dialer; for tests and counters.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -81,7 +80,7 @@ func (c Config) Sarama(role Role) *sarama.Config {
 	}
 	consumer(s)
 	c.group(s)
-	c.producer(s, role)
+	producer(s, role)
 	return s
 }
 
@@ -115,7 +114,7 @@ func (c Config) group(s *sarama.Config) {
 	g.ResetInvalidOffsets = false // it would jump over records, silently
 }
 
-func (c Config) producer(s *sarama.Config, role Role) {
+func producer(s *sarama.Config, role Role) {
 	p := &s.Producer
 	p.RequiredAcks = sarama.WaitForAll
 	p.Compression = sarama.CompressionSnappy
@@ -125,7 +124,7 @@ func (c Config) producer(s *sarama.Config, role Role) {
 	p.Return.Successes = true
 	p.Return.Errors = true
 	p.Partitioner = sarama.NewCustomHashPartitioner(topics.NewHasher)
-	p.MaxMessageBytes = cmp.Or(c.MaxMessage, defaultMaxMessage) - batchOverhead
+	p.MaxMessageBytes = defaultMaxMessage - batchOverhead
 	if role.produces() {
 		p.Idempotent = true
 		s.Net.MaxOpenRequests = 1 // sarama insists on it for idempotence

@@ -82,7 +82,7 @@ func TestSaramaConfigOfEachRole(t *testing.T) {
 		{"static member", kafka.Config{Brokers: brokers, InstanceID: "pod-1"}, kafka.Group, changed(map[string]any{"InstanceId": "pod-1", "Session": 30 * time.Second})},
 		{"short session", kafka.Config{Brokers: brokers, InstanceID: "i", SessionTimeout: time.Second}, kafka.Group, changed(map[string]any{"InstanceId": "i", "Session": time.Second})},
 		{"writer", kafka.Config{Brokers: brokers}, kafka.Writer, changed(map[string]any{"ClientID": "billstream-writer", "Idempotent": true, "MaxOpenRequests": 1})},
-		{"events", kafka.Config{Brokers: brokers, ClientID: "x", MaxMessage: 2000}, kafka.Events, changed(map[string]any{"ClientID": "x-events", "Idempotent": true, "MaxOpenRequests": 1, "MaxMessageBytes": 1939})},
+		{"events", kafka.Config{Brokers: brokers, ClientID: "x"}, kafka.Events, changed(map[string]any{"ClientID": "x-events", "Idempotent": true, "MaxOpenRequests": 1})},
 	} {
 		got := settings(tt.config.Sarama(tt.role))
 		for k, want := range tt.want {

@@ -32,9 +32,9 @@ type Lag struct {
 type LagMonitor struct {
 	Every   time.Duration // between two refreshes; 0 means 10 s
 	Fetch   func(context.Context) (Lag, error)
-	Publish func(Lag) // sees each lag that was fetched; may be nil
-	Failed  func()    // is told of each fetch that failed; may be nil
-	Log     *slog.Logger
+	Publish func(Lag)    // sees each lag that was fetched; may be nil
+	Failed  func()       // is told of each fetch that failed; may be nil
+	Log     *slog.Logger // required
 
 	mu   sync.Mutex
 	last Lag
@@ -43,9 +43,9 @@ type LagMonitor struct {
 // LagOptions says whose lag is measured.
 type LagOptions struct {
 	Group  string
-	Topic  string   // the group's input
-	Counts []string // topics whose partitions are counted
-	Log    *slog.Logger
+	Topic  string       // the group's input
+	Counts []string     // topics whose partitions are counted
+	Log    *slog.Logger // required
 }
 
 // NewLagMonitor returns a monitor that asks a and publishes its metrics on reg,

@@ -86,8 +86,8 @@ func (p *Producer) openLane(c Config, limit int) error {
 	if p.lanes[limit] != nil {
 		return nil
 	}
-	c.MaxMessage = limit
 	config := c.Sarama(p.options.Role)
+	config.Producer.MaxMessageBytes = limit - batchOverhead
 	config.Producer.Partitioner = newPartitioner
 	producer, err := sarama.NewAsyncProducer(c.Brokers, config)
 	if err != nil {
