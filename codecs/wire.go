@@ -2,6 +2,7 @@ package codecs
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"billstream/internal/customer"
 )
@@ -140,20 +141,53 @@ func (f *fields) next() bool {
 
 func (f *fields) uvarint() uint64 {
 	s := f.src[f.pos:]
-	var v uint64
+	if len(s) > 0 && s[0] < 0x80 {
+		f.pos++
+		return uint64(s[0])
+	}
+	if v, n := longVarint(s); n > 0 {
+		f.pos += n
+		return v
+	}
 	for i := range min(len(s), binary.MaxVarintLen64) {
-		c := s[i]
-		v |= uint64(c&0x7f) << (7 * i)
-		if c < 0x80 {
+		if c := s[i]; c < 0x80 {
 			if i == binary.MaxVarintLen64-1 && c > 1 {
 				break // more than 64 bits
 			}
 			f.pos += i + 1
-			return v
+			return gather(s[:i+1])
 		}
 	}
 	f.bad = true
 	return 0
+}
+
+func gather(s string) (v uint64) {
+	for i := range len(s) {
+		v |= uint64(s[i]&0x7f) << (7 * i)
+	}
+	return v
+}
+
+// longVarint reads a number of up to 8 bytes without a loop; n is 0 when it is
+// longer, or too near to the end. Instants take 8 bytes, and rows are full of
+// them.
+func longVarint(s string) (v uint64, n int) {
+	if len(s) < 8 {
+		return 0, 0
+	}
+	v = uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	ends := ^v & 0x8080808080808080 // the high bit is clear in a last byte
+	if ends == 0 {
+		return 0, 0
+	}
+	v &= ends ^ (ends - 1) // what stands up to the first of them
+	v &= 0x7f7f7f7f7f7f7f7f
+	v = v&0x007f007f007f007f | v&0x7f007f007f007f00>>1
+	v = v&0x00003fff00003fff | v&0x3fff00003fff0000>>2
+	v = v&0x000000000fffffff | v&0x0fffffff00000000>>4
+	return v, bits.TrailingZeros64(ends)/8 + 1
 }
 
 // fixed returns the number in the bytes of s, the lowest first.
