@@ -39,7 +39,7 @@ Examples:
 func (d *demoCommand) Run(ctx context.Context, p *program, k *kong.Context) error {
 	show, config := d.show(p.stderr), d.config()
 	a, err := app.New(config, app.Options{
-		Log:        d.open(p.stderr),
+		Log:        d.handler(p.stderr),
 		Notice:     p.stderr,
 		Version:    programVersion(),
 		ConfigHash: configHash(settingsOf(k, config, p.file)),

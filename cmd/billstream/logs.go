@@ -1,9 +1,6 @@
 package main
 
-import (
-	"log"
-	"log/slog"
-)
+import "log/slog"
 
 // logFlags choose what is logged and how. Logs go to stderr.
 type logFlags struct {
@@ -31,13 +28,4 @@ func (f logFlags) handler(s *screen) slog.Handler {
 		return slog.NewTextHandler(s, options)
 	}
 	return slog.NewJSONHandler(s, options)
-}
-
-// open returns the handler that writes log lines to s. What libraries write
-// with the standard library's log, which may hold keys, becomes lines at debug.
-func (f logFlags) open(s *screen) slog.Handler {
-	h := f.handler(s)
-	log.SetFlags(0)
-	log.SetOutput(slog.NewLogLogger(h, slog.LevelDebug).Writer())
-	return h
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log"
 	"log/slog"
 	"strings"
 	"testing"
@@ -13,8 +12,10 @@ func TestLogFormatFollowsTheTerminalUnlessAsked(t *testing.T) {
 		terminal bool
 		want     string
 	}{
-		{"auto", true, "level=INFO msg=hello"}, {"auto", false, `"level":"INFO","msg":"hello"`},
-		{"text", false, "level=INFO msg=hello"}, {"json", true, `"level":"INFO","msg":"hello"`},
+		{"auto", true, "level=INFO msg=hello"},
+		{"auto", false, `"level":"INFO","msg":"hello"`},
+		{"text", false, "level=INFO msg=hello"},
+		{"json", true, `"level":"INFO","msg":"hello"`},
 	} {
 		var out strings.Builder
 		slog.New(logFlags{LogLevel: "info", LogFormat: c.format}.handler(&screen{w: &out, terminal: c.terminal})).Info("hello")
@@ -39,21 +40,6 @@ func TestLogLevelIsTheLeast(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("--log-level %s writes %q, want %q", level, got, want)
-		}
-	}
-}
-
-// What goka writes with the standard library's log can name keys: it must not
-// reach stderr unless debug is asked for.
-func TestLinesOfLibrariesAreSeenAtDebugAlone(t *testing.T) {
-	flags, old := log.Flags(), log.Writer()
-	t.Cleanup(func() { log.SetFlags(flags); log.SetOutput(old) })
-	for level, want := range map[string]bool{"info": false, "debug": true} {
-		var out strings.Builder
-		logFlags{LogLevel: level, LogFormat: "json"}.open(newScreen(&out))
-		log.Printf("key %s", "c-1001")
-		if got := strings.Contains(out.String(), `"level":"DEBUG","msg":"key c-1001"`); got != want || (out.Len() > 0) != want {
-			t.Errorf("--log-level %s writes %q, want a line at debug: %t", level, out.String(), want)
 		}
 	}
 }

@@ -116,7 +116,7 @@ Examples:
 func (r *runCommand) Run(ctx context.Context, p *program, k *kong.Context) error {
 	show, config := r.show(p.stderr), r.config()
 	a, err := app.New(config, app.Options{
-		Log:        r.open(p.stderr),
+		Log:        r.handler(p.stderr),
 		Notice:     p.stderr,
 		Version:    programVersion(),
 		ConfigHash: configHash(settingsOf(k, config, p.file)),
