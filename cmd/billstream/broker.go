@@ -7,6 +7,8 @@ import (
 	"billstream/internal/app"
 )
 
+// brokerCommand is the embedded broker without the rest: it outlives the
+// processes that use it.
 type brokerCommand struct {
 	DataDir        string `default:"./billstream-data" help:"Where state and the embedded broker keep their files."`
 	EmbeddedListen string `default:"127.0.0.1:9092" help:"Address of the embedded broker."`

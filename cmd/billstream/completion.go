@@ -5,6 +5,8 @@ import (
 	kongcompletion "github.com/jotaen/kong-completion"
 )
 
+// completionCommand prints what makes a shell ask us. kong-completion derives
+// the answers from the grammar, so they need no care.
 type completionCommand struct {
 	Shell string `arg:"" enum:"bash,zsh,fish" help:"The shell: bash, zsh or fish."`
 }

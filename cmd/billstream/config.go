@@ -16,6 +16,8 @@ import (
 	"billstream/internal/app"
 )
 
+// confCommand is the verb config; the name without "ig" keeps it apart from
+// --config.
 type confCommand struct {
 	Print confPrint `cmd:"" help:"Show the configuration of run with the origin of every value."`
 	Check confCheck `cmd:"" help:"Check the configuration of run, all mistakes at once."`

@@ -18,6 +18,8 @@ import (
 // exampleCustomer is one of the corpus with a history worth looking at.
 const exampleCustomer = "cisa.gov"
 
+// demoCommand is run with the embedded broker and something to look at. It has
+// no --brokers: a demonstration must not write into somebody's Kafka.
 type demoCommand struct {
 	localFlags
 	logFlags

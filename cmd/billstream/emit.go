@@ -14,6 +14,8 @@ import (
 	"billstream/internal/app"
 )
 
+// emitCommand writes events from files, with one emitter, so that the events of
+// a customer keep the order of the file.
 type emitCommand struct {
 	brokerFlags
 	outputFlag

@@ -8,6 +8,7 @@ import (
 	"strings"
 )
 
+// getCommand is a client of GET /v1/accounts/{customer}.
 type getCommand struct {
 	serverFlags
 	outputFlag
@@ -72,6 +73,8 @@ type shownAccount struct {
 	} `json:"warnings"`
 }
 
+// The parts of an account that have parts of their own. Members that a newer
+// server adds are not shown, and do no harm.
 type shownAddress struct {
 	Line1       string `json:"line1"`
 	Line2       string `json:"line2"`

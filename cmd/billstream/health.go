@@ -12,6 +12,7 @@ import (
 // askAgain is the time between two questions while waiting for an answer.
 const askAgain = 200 * time.Millisecond
 
+// healthCommand is the probe of images that have no shell and no curl.
 type healthCommand struct {
 	outputFlag
 	Admin   string        `default:"http://127.0.0.1:8081" help:"Where metrics and health are."`

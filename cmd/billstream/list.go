@@ -8,6 +8,8 @@ import (
 	"strconv"
 )
 
+// listCommand is a client of GET /v1/accounts. It prints one page: what a table
+// of a million lines would be good for is what --output json is for.
 type listCommand struct {
 	serverFlags
 	outputFlag

@@ -94,6 +94,8 @@ func forEver(wait time.Duration) time.Duration {
 	return wait
 }
 
+// runCommand is the long-lived process: the processor group, the view and the
+// listeners.
 type runCommand struct {
 	runFlags
 	progressFlag

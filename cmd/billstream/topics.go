@@ -15,6 +15,7 @@ import (
 	"billstream/internal/app"
 )
 
+// topicsCommand groups what is done about topics before run is started.
 type topicsCommand struct {
 	Plan  topicsPlan  `cmd:"" help:"Say what apply would do."`
 	Apply topicsApply `cmd:"" help:"Make missing topics and mend settings."`
@@ -43,6 +44,7 @@ func (f *topicFlags) config() app.TopicsConfig {
 	return c
 }
 
+// topicsPlan shows the steps and takes none.
 type topicsPlan struct {
 	topicFlags
 }
@@ -70,6 +72,8 @@ func (t *topicsPlan) Run(ctx context.Context, p *program) error {
 	return refusedSteps(steps)
 }
 
+// topicsApply takes the steps of the plan. It may run at every deployment, as it
+// changes nothing the second time.
 type topicsApply struct {
 	topicFlags
 	DryRun bool `negatable:"" help:"Say what would be done, and do nothing."`
@@ -129,6 +133,8 @@ func (t *topicsApply) ask(p *program, plan []app.TopicStep) error {
 	return nil
 }
 
+// topicsCheck makes the checks of run without starting anything, so that a
+// deployment can fail before the old version is stopped.
 type topicsCheck struct {
 	topicFlags
 }

@@ -11,6 +11,7 @@ import (
 // Set by the linker; empty in a build without the Makefile.
 var version, revision string
 
+// versionCommand says what to put into a bug report.
 type versionCommand struct {
 	outputFlag
 }
