@@ -186,12 +186,13 @@ func (e *Engine) buffered() float64 {
 	return float64(n)
 }
 
+// buildProducer implements goka.ProducerBuilder.
 func (e *Engine) buildProducer(brokers []string, clientID string, hasher func() hash.Hash32) (goka.Producer, error) {
 	p, err := e.cfg.NewProducer(brokers, clientID, hasher)
 	if err != nil {
 		return nil, err
 	}
-	return &producer{Producer: p, failed: e.emitFailed}, nil
+	return newOrderedProducer(p, e.cfg.Recovery.cfg.Table, e.emitFailed), nil
 }
 
 // emitFailed keeps the cause of a failed write: goka makes a text of it, and
@@ -200,20 +201,4 @@ func (e *Engine) emitFailed(err error) {
 	if err != nil {
 		e.fail(&ProcessingError{Stage: "write", Err: err})
 	}
-}
-
-// producer passes everything on and listens for failures.
-type producer struct {
-	goka.Producer
-	failed func(error)
-}
-
-// Emit implements goka.Producer.
-func (p *producer) Emit(topic, key string, value []byte) *goka.Promise {
-	return p.Producer.Emit(topic, key, value).Then(p.failed)
-}
-
-// EmitWithHeaders implements goka.Producer.
-func (p *producer) EmitWithHeaders(topic, key string, value []byte, headers goka.Headers) *goka.Promise {
-	return p.Producer.EmitWithHeaders(topic, key, value, headers).Then(p.failed)
 }
