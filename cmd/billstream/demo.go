@@ -13,6 +13,7 @@ import (
 
 	"billstream/cmd/billstream/corpus"
 	"billstream/internal/app"
+	"billstream/internal/kafka"
 )
 
 // exampleCustomer is one of the corpus with a history worth looking at.
@@ -40,8 +41,10 @@ Examples:
 // Run runs the process and replays the history into it.
 func (d *demoCommand) Run(ctx context.Context, p *program, k *kong.Context) error {
 	show, config := d.show(p.stderr), d.config()
+	logs := d.handler(p.stderr)
+	kafka.SetLogger(logs)
 	a, err := app.New(config, app.Options{
-		Log:        d.handler(p.stderr),
+		Log:        logs,
 		Notice:     p.stderr,
 		Version:    programVersion(),
 		ConfigHash: configHash(settingsOf(k, config, p.file)),

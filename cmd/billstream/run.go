@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"billstream/internal/app"
+	"billstream/internal/kafka"
 )
 
 // localFlags are where a process keeps its data and where it listens. run and
@@ -117,8 +118,10 @@ Examples:
 // Run runs the process until it is told to stop.
 func (r *runCommand) Run(ctx context.Context, p *program, k *kong.Context) error {
 	show, config := r.show(p.stderr), r.config()
+	logs := r.handler(p.stderr)
+	kafka.SetLogger(logs)
 	a, err := app.New(config, app.Options{
-		Log:        r.handler(p.stderr),
+		Log:        logs,
 		Notice:     p.stderr,
 		Version:    programVersion(),
 		ConfigHash: configHash(settingsOf(k, config, p.file)),

@@ -56,7 +56,7 @@ func (a *App) startAdmin(context.Context) error {
 	if a.cfg.AdminListen == off {
 		return nil
 	}
-	admin := &admin{registry: a.registry, health: a.health, lifecycle: a.life, status: a.status, now: time.Now}
+	admin := &admin{registry: a.registry, ask: a.ask, lifecycle: a.life, status: a.status, now: time.Now}
 	front := views.NewFront(views.Front{Listener: "admin", Routes: admin.routes(), Metrics: a.httpMetrics, Log: a.log})
 	addr, err := a.listen("admin", a.cfg.AdminListen, front)
 	a.setAddress(func(at *Addresses) { at.Admin = addr })

@@ -67,7 +67,7 @@ type StoreStatus struct {
 
 // status describes the process for /statusz.
 func (a *App) status() Status {
-	_, checks := a.health.refresh()
+	_, checks := a.ask()
 	s := Status{
 		Version: a.opt.Version, Instance: a.cfg.InstanceID, State: a.life.state(), Since: a.began,
 		Guarantee: guarantee, Broker: a.cfg.brokerKind(), ConfigHash: a.opt.ConfigHash, Checks: checks,

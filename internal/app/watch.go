@@ -49,20 +49,15 @@ func (a *App) startWatch(context.Context) error {
 	return nil
 }
 
-// watch looks at the checks until ctx ends, tells how recovery goes, and when
-// the process is ready for the first time.
+// watch looks at the checks until ctx ends, and tells how recovery goes.
 func (a *App) watch(ctx context.Context) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	began, logged := time.Now(), time.Now()
+	logged := time.Now()
 	for {
-		ready, _ := a.health.refresh()
-		p := a.progress()
-		if ready && a.life.state() == recovering {
-			p.Finished = true
-			a.tell(p)
-			a.becomeReady(p, time.Since(began))
-		} else if a.life.state() == recovering {
+		a.ask()
+		if a.life.state() == recovering {
+			p := a.progress()
 			a.tell(p)
 			if time.Since(logged) > logEvery {
 				logged = time.Now()
@@ -77,6 +72,16 @@ func (a *App) watch(ctx context.Context) error {
 	}
 }
 
+// ask asks the checks. Whoever first hears that all pass, the watch or a probe,
+// ends the first recovery.
+func (a *App) ask() (ready bool, results []CheckResult) {
+	ready, results = a.health.refresh()
+	if ready && a.life.state() == recovering && a.life.enter(running) {
+		a.becomeReady()
+	}
+	return ready, results
+}
+
 func (a *App) tell(p Progress) {
 	if a.opt.OnRecovery != nil {
 		a.opt.OnRecovery(p)
@@ -84,14 +89,15 @@ func (a *App) tell(p Progress) {
 }
 
 // becomeReady announces the end of the first recovery.
-func (a *App) becomeReady(p Progress, took time.Duration) {
-	if !a.life.enter(running) {
-		return
-	}
+func (a *App) becomeReady() {
+	p := a.progress()
+	p.Finished = true
+	a.tell(p)
+	took := time.Since(a.began)
 	a.log.Info("recovery finished", "records", p.Target, "duration", took)
 	at := a.Addresses()
 	a.notice("billstream %s ready: at least once, %s, %d partitions, lookups on %s, admin on %s, after %.1f s",
-		a.opt.Version, a.brokerName(), a.input.Partitions, shown(at.Data), shown(at.Admin), time.Since(a.began).Seconds())
+		a.opt.Version, a.brokerName(), a.input.Partitions, shown(at.Data), shown(at.Admin), took.Seconds())
 	close(a.ready)
 }
 
