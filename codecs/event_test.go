@@ -250,6 +250,7 @@ func TestBadDataIsRefused(t *testing.T) {
 		{"{\"name\":\"\xff\"}", "data is no valid UTF-8, want UTF-8"},
 		{`{"name":"\ud800"}`, "/name is a string with half a surrogate pair, want whole characters"},
 		{`{"x":["\udc00\ud800"]}`, "data is a string with half a surrogate pair, want whole characters"},
+		{`{"name":"\udc00\udc00"}`, "/name is a string with half a surrogate pair, want whole characters"},
 		{`{"name":"x","n\u0061me":"y"}`, "data is an object with a repeated member, want each name once"},
 		{`{"plan":{"code":"a","code":"a"}}`, "/plan is an object with a repeated member, want each name once"},
 		{`{"tax":{"tax_ids":[{},{"type":"a","type":"b"}]}}`, "/tax/tax_ids/1 is an object with a repeated member, want each name once"},

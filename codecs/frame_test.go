@@ -2,6 +2,7 @@ package codecs_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"reflect"
 	"testing"
@@ -43,6 +44,14 @@ func TestFrameThatIsCutIsRefused(t *testing.T) {
 	}
 	if _, err := codecs.ParseFrame(append(frame, 0)); !errors.Is(err, codecs.ErrFrame) {
 		t.Errorf("a frame and one more byte give %v, want ErrFrame", err)
+	}
+}
+
+func TestFrameCannotAskForMoreHeadersThanItHolds(t *testing.T) {
+	frame := codecs.AppendFrame(nil, &codecs.Record{})
+	many := binary.AppendUvarint(frame[:len(frame)-2], 1<<50) // no header, no value
+	if _, err := codecs.ParseFrame(append(many, 0, 0)); !errors.Is(err, codecs.ErrFrame) {
+		t.Errorf("a frame of 1<<50 headers gives %v, want ErrFrame", err)
 	}
 }
 

@@ -52,6 +52,20 @@ func TestParsedRowKeepsNothingOfItsBytes(t *testing.T) {
 	}
 }
 
+func TestTimelinesOfAParsedRowGrowApart(t *testing.T) {
+	row := &billing.Row{AppliedOffset: 1}
+	row.Timelines[billing.FacetName].Versions = []billing.Version{{Value: billing.Name("Acme")}}
+	row.Timelines[billing.FacetPlan].Versions = []billing.Version{{Event: 7}}
+	got, err := codecs.ParseRow(must(codecs.AppendRow(nil, row)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := append(got.Timelines[billing.FacetName].Versions, billing.Version{Event: 9})
+	if v := got.Timelines[billing.FacetPlan].Versions[0]; v.Event != 7 || len(names) != 2 {
+		t.Errorf("plan's version is of event %d after the name's timeline grew, want 7", v.Event)
+	}
+}
+
 // schemaKnows reports whether the generated code reads b as m and writes the
 // same bytes again, with no field left over that the schema does not know.
 func schemaKnows(b []byte, m proto.Message) (ok bool, again []byte, err error) {

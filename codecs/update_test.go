@@ -38,7 +38,10 @@ func TestUpdateComesBack(t *testing.T) {
 }
 
 func TestBrokenUpdateIsRefused(t *testing.T) {
-	for _, b := range []string{"{}", "\x22\x05", "\x18\x06", "\x22\x04\x08\x02\x12\x00\x07"} {
+	for _, b := range []string{
+		"{}", "\x22\x05", "\x18\x06", "\x22\x04\x08\x02\x12\x00\x07",
+		"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "\x10\x80", "\x00\x01", "\x13\x14",
+	} {
 		if _, err := codecs.ParseUpdate([]byte(b)); !errors.Is(err, codecs.ErrUpdate) {
 			t.Errorf("%q gives %v, want ErrUpdate", b, err)
 		}
