@@ -19,7 +19,7 @@ func TestHotPathsAllocateLittle(t *testing.T) {
 	}
 	account, update := billing.AccountOf(customer.ID(id), row), moved(t)
 	event := func(data string) func() error {
-		headers := binary("customer.registered.v1")
+		headers := inBinary("customer.registered.v1")
 		return func() error {
 			_, err := codecs.DecodeEvent("c-1", []byte(data), headers)
 			return err

@@ -10,8 +10,8 @@ import (
 	"billstream/internal/customer"
 )
 
-// binary returns the headers of an event in binary mode about customer c-1.
-func binary(typ string, more ...string) []codecs.Header {
+// inBinary returns the headers of an event in binary mode about customer c-1.
+func inBinary(typ string, more ...string) []codecs.Header {
 	hs := []codecs.Header{
 		{Key: "ce_specversion", Value: []byte("1.0")},
 		{Key: "ce_id", Value: []byte("evt-1")},
@@ -74,7 +74,7 @@ func TestDocumentedEventsAreRead(t *testing.T) {
 		{"customer.renamed.v1", ` { "n\u0061me" : "\u0041\ud83d\ude00" , "unknown" : [ 1.5e3 , { "a" : true } ] } `, event(t, customer.TypeRenamed, customer.Renamed{Name: new("A😀")})},
 		{"customer.contact_changed.v1", `{"contact":{"email":null,"phone":"1","invoice_recipients":null},"effective_from":null}`, warned(event(t, customer.TypeContactChanged, customer.ContactChanged{Contact: &customer.Contact{Phone: "1"}}), customer.Warning{Code: "phone_format", Facet: "contact", Field: "phone"})},
 	} {
-		got, err := codecs.DecodeEvent("c-1", []byte(c.data), binary(c.typ))
+		got, err := codecs.DecodeEvent("c-1", []byte(c.data), inBinary(c.typ))
 		if err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s %s is\n%+v, %v, want\n%+v", c.typ, c.data, got, err, c.want)
 			continue
@@ -88,7 +88,7 @@ func warned(e *customer.Event, ws ...customer.Warning) *customer.Event {
 	return e
 }
 
-// structured returns the event of binary in structured mode.
+// structured returns the event of inBinary in structured mode.
 func structured(typ, data string) string {
 	return `{"specversion":"1.0","id":"evt-1","source":"/crm","type":"` + typ + `","subject":"c-1","time":"2026-03-10T08:30:00Z","datacontenttype":"application/json","data":` + data + `}`
 }
@@ -118,7 +118,7 @@ func sameInEveryMode(t *testing.T, typ, data string, want *customer.Event) {
 
 func TestEventKeepsNothingOfItsRecord(t *testing.T) {
 	value := []byte(`{"name":"Acme"}`)
-	headers := binary("customer.renamed.v1", "ce_sequence", "0007", "ce_correlationid", "call-9")
+	headers := inBinary("customer.renamed.v1", "ce_sequence", "0007", "ce_correlationid", "call-9")
 	got, err := codecs.DecodeEvent("c-1", value, headers)
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestEventKeepsNothingOfItsRecord(t *testing.T) {
 }
 
 func TestLastOfARepeatedHeaderCounts(t *testing.T) {
-	got, err := codecs.DecodeEvent("c-1", []byte(`{}`), binary("customer.closed.v1", "ce_id", "evt-2", "Ce_Id", "evt-3"))
+	got, err := codecs.DecodeEvent("c-1", []byte(`{}`), inBinary("customer.closed.v1", "ce_id", "evt-2", "Ce_Id", "evt-3"))
 	if err != nil || got.ID != "evt-2" {
 		t.Errorf("event is %+v, %v, want one of id evt-2", got, err)
 	}
@@ -149,10 +149,10 @@ func TestModeIsDecidedByTheHeaders(t *testing.T) {
 		headers []codecs.Header
 		want    string
 	}{
-		{"structured wins over binary", line, binary("customer.renamed.v1", "content-type", "Application/CloudEvents+JSON"), ""},
-		{"binary with parameters", []byte(`{}`), binary("customer.closed.v1", "content-type", "application/json; charset=utf-8"), ""},
-		{"batch", line, binary("customer.closed.v1", "content-type", "application/cloudevents-batch+json"), "not_cloudevent: content-type is another format of CloudEvents, want application/cloudevents+json"},
-		{"binary, other content", []byte(`{}`), binary("customer.closed.v1", "content-type", "text/xml"), "bad_data: data is of another content type, want application/json"},
+		{"structured wins over binary", line, inBinary("customer.renamed.v1", "content-type", "Application/CloudEvents+JSON"), ""},
+		{"binary with parameters", []byte(`{}`), inBinary("customer.closed.v1", "content-type", "application/json; charset=utf-8"), ""},
+		{"batch", line, inBinary("customer.closed.v1", "content-type", "application/cloudevents-batch+json"), "not_cloudevent: content-type is another format of CloudEvents, want application/cloudevents+json"},
+		{"binary, other content", []byte(`{}`), inBinary("customer.closed.v1", "content-type", "text/xml"), "bad_data: data is of another content type, want application/json"},
 		{"plain JSON", []byte(`{"name":"x"}`), nil, "not_cloudevent: specversion is absent, want 1.0"},
 		{"no JSON", []byte(`name=x`), nil, "not_cloudevent: value is no JSON, want a CloudEvent"},
 		{"array", []byte(`[]`), nil, "not_cloudevent: value is an array, want a CloudEvent"},
@@ -190,7 +190,7 @@ func TestBrokenEnvelopesAreRefused(t *testing.T) {
 		{"ce_sequence", strings.Repeat("0", 65), "not_cloudevent: sequence is 65 bytes, want at most 64"},
 		{"ce_correlationid", strings.Repeat("c", 257), "not_cloudevent: correlationid is 257 bytes, want at most 256"},
 	} {
-		_, err := codecs.DecodeEvent("c-1", []byte(`{"name":"x"}`), binary("customer.renamed.v1", c.name, c.value))
+		_, err := codecs.DecodeEvent("c-1", []byte(`{"name":"x"}`), inBinary("customer.renamed.v1", c.name, c.value))
 		if errorText(err) != c.want {
 			t.Errorf("%s %.20q gives %q, want %q", c.name, c.value, errorText(err), c.want)
 		}
@@ -223,7 +223,7 @@ func TestBrokenStructuredEnvelopesAreRefused(t *testing.T) {
 
 func TestSizesAreBounded(t *testing.T) {
 	fill := func(n int) []byte { return []byte(`{"x":"` + strings.Repeat("x", n-8) + `"}`) }
-	headers := binary("customer.closed.v1")
+	headers := inBinary("customer.closed.v1")
 	for _, c := range []struct {
 		value []byte
 		want  string
@@ -258,7 +258,7 @@ func TestBadDataIsRefused(t *testing.T) {
 		{manyMembers(40) + `,"m7":1}`, "data is an object with a repeated member, want each name once"},
 		{strings.Repeat(`{"plan":`, 70) + `1` + strings.Repeat(`}`, 70), "data is no JSON, want an object"},
 	} {
-		_, err := codecs.DecodeEvent("c-1", []byte(c.data), binary("customer.renamed.v1"))
+		_, err := codecs.DecodeEvent("c-1", []byte(c.data), inBinary("customer.renamed.v1"))
 		if want := "bad_data: " + c.want; errorText(err) != want {
 			t.Errorf("%s gives %q, want %q", c.data, errorText(err), want)
 		}
@@ -284,13 +284,13 @@ func TestCardNumbersAreRefusedWhereverTheyHide(t *testing.T) {
 		{"customer.payment_method_changed.v1", `{"payment_method":{"` + card + `":1}}`, "/payment_method"},
 		{"customer.renamed.v1", `{"name":"x","payment_method":{"ref":"` + card + `"}}`, "/payment_method/ref"},
 	} {
-		_, err := codecs.DecodeEvent("c-1", []byte(c.data), binary(c.typ))
+		_, err := codecs.DecodeEvent("c-1", []byte(c.data), inBinary(c.typ))
 		refusal, ok := errors.AsType[*customer.Refusal](err)
 		if !ok || refusal.Code != customer.CardNumber || refusal.Text() != c.pointer+" is a card number, want the provider's token" {
 			t.Errorf("%s gives %v, want card_number at %s", c.data, err, c.pointer)
 		}
 	}
-	if _, err := codecs.DecodeEvent("c-1", []byte(`{"name":"4242424242424242"}`), binary("customer.renamed.v1")); err != nil {
+	if _, err := codecs.DecodeEvent("c-1", []byte(`{"name":"4242424242424242"}`), inBinary("customer.renamed.v1")); err != nil {
 		t.Errorf("a name of digits gives %v, want it to pass", err)
 	}
 }
@@ -332,7 +332,7 @@ func TestInvalidFieldsAreRefused(t *testing.T) {
 		{closed, `{"effective_from":1773131400}`, "/effective_from is a number, want an RFC 3339 date and time"},
 		{closed, `{"effective_from":""}`, "/effective_from is an empty string, want an RFC 3339 date and time"},
 	} {
-		_, err := codecs.DecodeEvent("c-1", []byte(c.data), binary("customer."+c.typ+".v1"))
+		_, err := codecs.DecodeEvent("c-1", []byte(c.data), inBinary("customer."+c.typ+".v1"))
 		if want := "invalid_field: " + c.want; errorText(err) != want {
 			t.Errorf("%s %s gives\n%q, want\n%q", c.typ, c.data, errorText(err), want)
 		}
@@ -347,13 +347,13 @@ func TestFirstBrokenRuleGivesTheCode(t *testing.T) {
 		headers []codecs.Header
 		want    customer.Code
 	}{
-		{broken + strings.Repeat(" ", 1<<16), binary("customer.renamed.v2", "ce_subject", "c-2", "ce_id", ""), customer.TooLarge},
-		{broken, binary("customer.renamed.v2", "ce_subject", "c-2", "ce_id", ""), customer.NotCloudEvent},
-		{broken, binary("customer.renamed.v2", "ce_subject", "c-2"), customer.UnknownVersion},
-		{broken, binary("customer.renamed.v1", "ce_subject", "c-2"), customer.KeyMismatch},
-		{broken, binary("customer.renamed.v1"), customer.BadData},
-		{card, binary("customer.renamed.v1"), customer.CardNumber},
-		{`{"name":5}`, binary("customer.renamed.v1"), customer.InvalidField},
+		{broken + strings.Repeat(" ", 1<<16), inBinary("customer.renamed.v2", "ce_subject", "c-2", "ce_id", ""), customer.TooLarge},
+		{broken, inBinary("customer.renamed.v2", "ce_subject", "c-2", "ce_id", ""), customer.NotCloudEvent},
+		{broken, inBinary("customer.renamed.v2", "ce_subject", "c-2"), customer.UnknownVersion},
+		{broken, inBinary("customer.renamed.v1", "ce_subject", "c-2"), customer.KeyMismatch},
+		{broken, inBinary("customer.renamed.v1"), customer.BadData},
+		{card, inBinary("customer.renamed.v1"), customer.CardNumber},
+		{`{"name":5}`, inBinary("customer.renamed.v1"), customer.InvalidField},
 	} {
 		_, err := codecs.DecodeEvent("c-1", []byte(c.value), c.headers)
 		if refusal, ok := errors.AsType[*customer.Refusal](err); !ok || refusal.Code != c.want {
@@ -368,7 +368,7 @@ func TestRefusalsNeverShowTheValue(t *testing.T) {
 		`{"name":"` + strings.Repeat(canary, 60) + `"}`, `{"` + canary + `":{"` + canary + `":1,"` + canary + `":1}}`,
 		`{"name":["` + canary + `"]}`, `{"name":"x","effective_from":"` + canary + `"}`, `{"payment_method":{"` + canary + `":"4242424242424242"}}`, canary,
 	} {
-		_, err := codecs.DecodeEvent("c-1", []byte(data), binary("customer.renamed.v1"))
+		_, err := codecs.DecodeEvent("c-1", []byte(data), inBinary("customer.renamed.v1"))
 		if err == nil || strings.Contains(err.Error(), canary) {
 			t.Errorf("%.40s gives %v, want a refusal without the value", data, err)
 		}
@@ -380,10 +380,10 @@ func FuzzDecodeEvent(f *testing.F) {
 		f.Add([]byte(`{"name":"x","kind":"billing","address":{"country":"DE"},"contact":{"email":"a@b.c"},"tax":{"exempt":"reverse"},"payment_method":{"ref":"r","type":"card"},"plan":{"code":"p","amount_minor":1,"currency":"EUR","interval":"year"}}`), typ.CloudEvent(), true)
 	}
 	f.Add([]byte(structured("customer.renamed.v1", `{"name":"x"}`)), "", false)
-	f.Fuzz(func(t *testing.T, value []byte, typ string, inBinary bool) {
+	f.Fuzz(func(t *testing.T, value []byte, typ string, binaryMode bool) {
 		var headers []codecs.Header
-		if inBinary {
-			headers = binary(typ)
+		if binaryMode {
+			headers = inBinary(typ)
 		}
 		e, err := codecs.DecodeEvent("c-1", value, headers)
 		if _, ok := errors.AsType[*customer.Refusal](err); err != nil && !ok {
