@@ -67,6 +67,7 @@ func (a *App) startGroup(context.Context) error {
 		restarts: countRestarts(a.registry),
 	}
 	a.group.engine = eos.New(a.engineConfig(clients, positions, failures))
+	a.started("offsets client", func(context.Context) error { return a.group.engine.Close() })
 	a.background("group", a.group.run)
 	if a.cfg.LeaveOnStop && a.cfg.InstanceID != "" {
 		a.leaveOnStop()
