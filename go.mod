@@ -3,29 +3,27 @@ module billstream
 go 1.26.0
 
 require (
-	github.com/IBM/sarama v1.61.1
-	github.com/alecthomas/kong v1.17.0
-	github.com/chromedp/chromedp v0.23.0
-	github.com/cockroachdb/datadriven v1.0.3
-	github.com/gofrs/flock v0.13.1
-	github.com/jotaen/kong-completion v0.0.4
-	github.com/lovoo/goka v1.1.16
-	github.com/planetscale/vtprotobuf v0.6.0
-	github.com/prometheus/client_golang v1.25.0
-	github.com/prometheus/common v0.73.1
-	github.com/rcrowley/go-metrics v0.0.0-20250401214520-65e299d6c5c9
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
-	github.com/twmb/franz-go v1.22.2
-	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
-	github.com/twmb/franz-go/pkg/kmsg v1.15.0
-	go.uber.org/goleak v1.3.0
-	go.yaml.in/yaml/v3 v3.0.6
-	golang.org/x/net v0.62.0
-	golang.org/x/sync v0.24.0
-	golang.org/x/term v0.47.0
-	google.golang.org/protobuf v1.36.12
-	pgregory.net/rapid v1.3.0
+	github.com/IBM/sarama v1.61.1 // Kafka client under goka: groups, consumers, admin, producer
+	github.com/alecthomas/kong v1.17.0 // command line
+	github.com/chromedp/chromedp v0.23.0 // tests: the console page in a real browser
+	github.com/cockroachdb/datadriven v1.0.3 // tests: the domain's scripts
+	github.com/gofrs/flock v0.13.1 // one process per data directory
+	github.com/jotaen/kong-completion v0.0.4 // shell completion
+	github.com/lovoo/goka v1.1.16 // processor group, view; used as it is
+	github.com/planetscale/vtprotobuf v0.6.0 // protobuf without reflection
+	github.com/prometheus/client_golang v1.25.0 // metrics
+	github.com/prometheus/client_model v0.6.3 // tests: read metrics back
+	github.com/prometheus/common v0.73.1 // build info; tests: read metrics back
+	github.com/rogpeppe/go-internal v1.16.0 // tests: the command line as scripts
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // tests: answers against the API document
+	github.com/twmb/franz-go v1.22.2 // kfake, and a second client in tests
+	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c // the embedded broker
+	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // tests: raw requests
+	go.yaml.in/yaml/v3 v3.0.6 // configuration file
+	golang.org/x/net v0.62.0 // limit of connections (netutil)
+	golang.org/x/term v0.47.0 // is it a terminal
+	google.golang.org/protobuf v1.36.12 // wire format of rows and updates
+	pgregory.net/rapid v1.3.0 // tests: properties
 )
 
 require (
@@ -54,14 +52,15 @@ require (
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/pmezard/go-difflib v1.0.0 // indirect
 	github.com/posener/complete v1.2.3 // indirect
-	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
+	github.com/rcrowley/go-metrics v0.0.0-20250401214520-65e299d6c5c9 // indirect
 	github.com/riywo/loginshell v0.0.0-20200815045211-7d26008be1ab // indirect
 	github.com/syndtr/goleveldb v1.0.0 // indirect
 	go.uber.org/mock v0.6.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
