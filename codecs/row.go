@@ -190,7 +190,7 @@ func RowFormat(b []byte) (uint32, error) {
 }
 
 // bytesPerVersion is what a version takes in most rows.
-const bytesPerVersion = 48
+const bytesPerVersion = 28
 
 // parseTimeline reads a timeline into row and appends its versions to those of
 // the timelines before it.

@@ -63,8 +63,10 @@ func (c *Config) positive(wrong func(string, any, string)) {
 		name string
 		d    time.Duration
 	}{
-		{"session-timeout", c.SessionTimeout}, {"ready-grace", c.ReadyGrace},
-		{"shutdown-delay", c.ShutdownDelay}, {"drain-timeout", c.DrainTimeout},
+		{"session-timeout", c.SessionTimeout},
+		{"ready-grace", c.ReadyGrace},
+		{"shutdown-delay", c.ShutdownDelay},
+		{"drain-timeout", c.DrainTimeout},
 	} {
 		if d.d < 0 {
 			wrong(d.name, d.d, "0s or more")
