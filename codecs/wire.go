@@ -10,9 +10,9 @@ import (
 // Rows and updates are written and read by hand, in the bytes that the schemas
 // under proto define; tests hold the generated code against it. The reason is
 // speed: a row of the bundled history (418 bytes, 10.6 versions in the mean) is
-// read into the domain's types with 9 allocations, in the time and a sixth of
-// the allocations that vtprotobuf takes to fill its own messages, which would
-// then still have to be emptied into ours; protobuf-go takes twice as long.
+// read into the domain's types with 8 allocations. In one run on one machine
+// that took 2.4 µs, where vtprotobuf took 3.7 µs and 57 allocations, and
+// protobuf-go 8 µs, to fill messages that then still have to be emptied.
 
 // The wire types of protobuf that the schemas use.
 const (
