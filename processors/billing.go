@@ -109,6 +109,7 @@ type verdict struct {
 	row     []byte          // encoded; nil: the row stays as it is
 	update  *billing.Update
 	refusal *customer.Refusal
+	stage   string // of the dead letter, where the code alone does not say it
 }
 
 // decide finds the record's outcome. The order of the checks is part of the
@@ -211,16 +212,10 @@ func encode(e *customer.Event, res billing.Result) verdict {
 	if res.Row == nil {
 		return v
 	}
-	row, err := codecs.AppendRow(nil, res.Row)
+	row, err := codecs.AppendRow(nil, res.Row) // refuses a row past its size limit
 	if err != nil {
-		return refused(err)
-	}
-	if len(row) > billing.MaxRowBytes {
-		r := refused(&customer.Refusal{
-			Code:   customer.TooLarge,
-			Detail: fmt.Sprintf("row is %d bytes, want at most %d", len(row), billing.MaxRowBytes),
-		})
-		r.event = e
+		r := refused(err)
+		r.event, r.stage = e, "apply"
 		return r
 	}
 	v.row = row

@@ -28,7 +28,7 @@ func (b *Billing) write(ctx goka.Context, in incoming, v verdict) entry {
 		e.rowBytes = len(key) + len(v.row)
 	}
 	if v.refusal != nil {
-		r := b.deadLetter(in, v.refusal)
+		r := b.deadLetter(in, v.refusal, v.stage)
 		ctx.Emit(topics.DeadLetters, key, &r)
 		e.code = v.refusal.Code
 		e.letterBytes = size(&r)
@@ -46,9 +46,9 @@ func (b *Billing) encoding() codecs.Encoding {
 
 // deadLetter keeps the record as it came. The value is left out where it must
 // not be kept: card numbers, and whatever belongs to an erased customer.
-func (b *Billing) deadLetter(in incoming, r *customer.Refusal) codecs.Record {
+func (b *Billing) deadLetter(in incoming, r *customer.Refusal, stage string) codecs.Record {
 	l := codecs.DeadLetter{
-		Code: r.Code, Detail: r.Text(),
+		Code: r.Code, Stage: stage, Detail: r.Text(),
 		Topic: in.at.Topic, Partition: in.at.Partition, Offset: in.at.Offset,
 		Timestamp: in.timestamp.Time().UnixMilli(),
 		Key:       in.key, Value: in.value, Headers: in.headers,

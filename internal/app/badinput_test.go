@@ -213,6 +213,9 @@ func checkLetter(t *testing.T, l, source *kgo.Record, h map[string]string) {
 	if (l.Key == nil) != (source.Key == nil) || !bytes.Equal(l.Key, source.Key) || l.Partition != source.Partition {
 		t.Errorf("%s: key and partition are %q in %d, want %q in %d", code, l.Key, l.Partition, source.Key, source.Partition)
 	}
+	if want := stageOf(code, string(source.Key)); h["dlq_stage"] != want {
+		t.Errorf("%s: dlq_stage is %q, want %q", code, h["dlq_stage"], want)
+	}
 	withheld := code == "card_number" || code == "erased_customer"
 	if withheld != (h["dlq_payload"] == "withheld") || withheld && l.Value != nil {
 		t.Errorf("%s: dlq_payload is %q with %d bytes, want it withheld: %v", code, h["dlq_payload"], len(l.Value), withheld)
@@ -228,6 +231,21 @@ func checkLetter(t *testing.T, l, source *kgo.Record, h map[string]string) {
 	if want := strconv.FormatInt(source.Timestamp.UnixMilli(), 10); h["dlq_timestamp"] != want || h["dlq_attempt"] != "1" || h["dlq_version"] != "test" || h["dlq_topic"] != topics.CustomerEvents {
 		t.Errorf("%s: headers are %v", code, h)
 	}
+}
+
+// stageOf says at which stage a code is given; a record can be too large for
+// itself or for its row.
+func stageOf(code, key string) string {
+	switch code {
+	case "card_number", "invalid_field", "time_in_future", "effective_out_of_range":
+		return "validate"
+	case "schedule_full", "beyond_horizon", "erased_customer", "apply_failed":
+		return "apply"
+	}
+	if key == "fat" {
+		return "apply"
+	}
+	return "decode"
 }
 
 func headers(r *kgo.Record) map[string]string {
