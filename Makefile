@@ -29,7 +29,7 @@ race: ## the component tests under the race detector
 	$(GO) test -race -timeout 20m $(shell $(GO) list ./... | grep -v -e /cmd/ -e /proto/)
 
 browser: ## the console page in a real browser (chromium)
-	$(GO) test -tags browser -run Browser ./views
+	$(GO) test -tags browser -count=1 ./views
 
 fuzz: ## every fuzz target, FUZZTIME each
 	@set -e; for pkg in $$($(GO) list ./...); do \
