@@ -258,13 +258,14 @@ func TestThreeProcessesShareTheGroup(t *testing.T) {
 		return len(owned) == partitions
 	})
 
-	const events = 20_000
-	file := filepath.Join(t.TempDir(), "events.jsonl")
-	input := head(t, events)
-	if err := os.WriteFile(file, input, 0o600); err != nil {
-		t.Fatal(err)
+	input := head(t, 20_000)
+	half := bytes.IndexByte(input[len(input)/2:], '\n') + len(input)/2 + 1
+	emitAll(t, broker, input[:half])
+	for _, each := range members {
+		shows(t, each, modelOf(t, bytes.NewReader(input[:half])))
 	}
-	emit := launch(t, "emit", file, "--brokers", broker, "--rate", "8000")
+
+	emit := startEmit(t, broker, input[half:], 4000)
 	<-time.After(time.Second) // in the middle of the stream
 	if code := members[0].terminate(); code != 0 {
 		t.Fatalf("exit code after SIGTERM is %d, want 0", code)
@@ -272,16 +273,39 @@ func TestThreeProcessesShareTheGroup(t *testing.T) {
 	if code := emit.exit(60 * time.Second); code != 0 {
 		t.Fatalf("emit ended with %d, want 0", code)
 	}
-	m := modelOf(t, bytes.NewReader(input))
 	for _, left := range members[1:] {
-		var accounts map[string]map[string]any
-		eventually(t, "all events visible", 30*time.Second, func() bool {
-			accounts = listAccounts(t, left.data)
-			return matches(m, accounts)
-		})
-		same(t, "one by one", lookups(t, left.data), accounts)
+		shows(t, left, modelOf(t, bytes.NewReader(input)))
 	}
 	checkSeqs(t, broker)
+}
+
+// shows waits until the process shows the accounts of m, in its list and one by
+// one.
+func shows(t *testing.T, c *child, m model) {
+	t.Helper()
+	var accounts map[string]map[string]any
+	eventually(t, "all events visible", 60*time.Second, func() bool {
+		accounts = listAccounts(t, c.data)
+		return matches(m, accounts)
+	})
+	same(t, "one by one", lookups(t, c.data), accounts)
+}
+
+// startEmit emits lines in the background, at so many events a second.
+func startEmit(t *testing.T, broker string, lines []byte, rate int) *child {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "events.jsonl")
+	if err := os.WriteFile(file, lines, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return launch(t, "emit", file, "--brokers", broker, "--rate", strconv.Itoa(rate))
+}
+
+func emitAll(t *testing.T, broker string, lines []byte) {
+	t.Helper()
+	if code := startEmit(t, broker, lines, 100_000).exit(60 * time.Second); code != 0 {
+		t.Fatalf("emit ended with %d, want 0", code)
+	}
 }
 
 // startBroker runs the embedded broker as a process of its own.
@@ -299,13 +323,8 @@ func startBroker(t *testing.T) (addr string) {
 func TestKilledProcessLeavesNoGap(t *testing.T) {
 	t.Parallel()
 	broker := startBroker(t)
-	const events = 20_000
-	file := filepath.Join(t.TempDir(), "events.jsonl")
-	input := head(t, events)
-	if err := os.WriteFile(file, input, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	emit := launch(t, "emit", file, "--brokers", broker, "--rate", "4000")
+	input := head(t, 20_000)
+	emit := startEmit(t, broker, input, 4000)
 	dir := t.TempDir()
 	member := func() *child {
 		return serve(t, "run", "--brokers", broker, "--replication", "1", "--data-dir", dir, "--instance-id", "killed")
@@ -324,8 +343,7 @@ func TestKilledProcessLeavesNoGap(t *testing.T) {
 	}
 	last := member()
 	last.waitReady()
-	m := modelOf(t, bytes.NewReader(input))
-	eventually(t, "all events visible", 60*time.Second, func() bool { return matches(m, listAccounts(t, last.data)) })
+	shows(t, last, modelOf(t, bytes.NewReader(input)))
 	checkSeqs(t, broker)
 }
 
