@@ -21,6 +21,7 @@ type Config struct {
 	DeadLetterUnknown bool  // unknown event types become dead letters instead of being ignored
 	WithoutAccount    bool  // updates do not carry the account after them
 	JSONUpdates       bool  // updates are JSON instead of protobuf
+	MaxLetter         int   // max.message.bytes of billing.dlq; 0: not known
 	Version           string
 	Now               func() time.Time // wall clock, for metrics alone; nil: time.Now
 	Registerer        prometheus.Registerer

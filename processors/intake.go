@@ -24,6 +24,7 @@ type incoming struct {
 	headers   []codecs.Header
 	at        billing.Position
 	timestamp customer.Instant // the record's
+	millis    int64            // the same as Kafka has it; -1 without one
 }
 
 func intake(ctx goka.Context, rec consumed) incoming {
@@ -32,6 +33,10 @@ func intake(ctx goka.Context, rec consumed) incoming {
 		value:     rec.RecordValue(),
 		at:        billing.Position{Topic: string(ctx.Topic()), Partition: ctx.Partition(), Offset: ctx.Offset()},
 		timestamp: customer.InstantOf(ctx.Timestamp()),
+		millis:    noTimestamp,
+	}
+	if at := ctx.Timestamp(); !at.IsZero() {
+		in.millis = at.UnixMilli()
 	}
 	rec.RecordHeaders(func(key, value []byte) bool {
 		if in.headers == nil {
@@ -42,6 +47,9 @@ func intake(ctx goka.Context, rec consumed) incoming {
 	})
 	return in
 }
+
+// noTimestamp is Kafka's value for a record without a timestamp.
+const noTimestamp = -1
 
 // binaryModeHeaders is how many headers an event in binary mode usually has.
 const binaryModeHeaders = 8

@@ -1,6 +1,9 @@
 package processors
 
 import (
+	"encoding/binary"
+	"fmt"
+
 	"github.com/lovoo/goka"
 
 	"billstream/codecs"
@@ -50,12 +53,43 @@ func (b *Billing) deadLetter(in incoming, r *customer.Refusal, stage string) cod
 	l := codecs.DeadLetter{
 		Code: r.Code, Stage: stage, Detail: r.Text(),
 		Topic: in.at.Topic, Partition: in.at.Partition, Offset: in.at.Offset,
-		Timestamp: in.timestamp.Time().UnixMilli(),
+		Timestamp: in.millis,
 		Key:       in.key, Value: in.value, Headers: in.headers,
 		Version: b.cfg.Version, Attempt: 1,
 		Withheld: r.Code == customer.CardNumber || r.Code == customer.ErasedCustomer,
 	}
+	fit(&l, b.cfg.MaxLetter)
 	return l.Record()
+}
+
+// letterOverhead is more than the headers of a letter and Kafka's framing take
+// beside what the record brought along.
+const letterOverhead = 2 << 10
+
+// fit leaves out of a letter what its topic would not take: first the value,
+// then the headers, then the key. A batch's limit holds for its compressed
+// bytes where it came in, so a record may be far above that of the letters; it
+// must not stop the partition.
+func fit(l *codecs.DeadLetter, limit int) {
+	size := func() int {
+		n := letterOverhead + len(l.Key) + len(l.Value)
+		for _, h := range l.Headers {
+			n += len(h.Key) + len(h.Value) + 2*binary.MaxVarintLen32
+		}
+		return n
+	}
+	full := size()
+	if limit == 0 || full <= limit {
+		return
+	}
+	l.Value, l.Withheld = nil, true
+	l.Detail = fmt.Sprintf("record is %d bytes with its letter, want at most %d to keep its value: %s", full, limit, l.Detail)
+	if size() > limit {
+		l.Headers = nil
+	}
+	if size() > limit {
+		l.Key = nil
+	}
 }
 
 func size(r *codecs.Record) int { return len(r.Key) + len(r.Value) }

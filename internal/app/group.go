@@ -59,6 +59,7 @@ func (a *App) startGroup(context.Context) error {
 			DeadLetterUnknown: a.cfg.UnknownTypes == "dead-letter",
 			WithoutAccount:    !a.cfg.UpdatesAccount,
 			JSONUpdates:       a.cfg.UpdatesEncoding == "json",
+			MaxLetter:         a.limits[topics.DeadLetters],
 			Version:           a.opt.Version,
 			Registerer:        a.registry,
 			Log:               a.log,

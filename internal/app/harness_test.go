@@ -19,11 +19,28 @@ import (
 	"billstream/internal/topics"
 )
 
-// process is an App that runs in the test, on an embedded broker of its own.
+// process is an App that runs in the test.
 type process struct {
-	t    *testing.T
-	app  *app.App
-	stop func() error // drains; the error of Run
+	t      *testing.T
+	app    *app.App
+	broker string
+	cancel func()
+	ended  chan struct{} // closed when Run has returned
+	err    error         // of Run, once ended
+	known  bool          // somebody has looked at err
+}
+
+// stop drains the process and returns the error of Run.
+func (p *process) stop() error {
+	p.cancel()
+	<-p.ended
+	return p.result()
+}
+
+// result returns the error of Run, once it has ended.
+func (p *process) result() error {
+	p.known = true
+	return p.err
 }
 
 // config returns the configuration of a process with its state in dir, on free
@@ -49,31 +66,24 @@ func start(t *testing.T, c app.Config) *process {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	p := &process{t: t, app: a}
-	var result error
-	var over bool
-	p.stop = func() error {
-		if !over {
-			cancel()
-			result, over = <-ended, true
-		}
-		return result
-	}
+	p := &process{t: t, app: a, cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(p.ended)
+		p.err = a.Run(ctx)
+	}()
 	t.Cleanup(func() {
-		if err := p.stop(); err != nil {
-			t.Errorf("process ended with %v, want a clean stop", err)
+		if known := p.known; p.stop() != nil && !known {
+			t.Errorf("process ended with %v, want a clean stop", p.err)
 		}
 	})
 	select {
 	case <-ready:
-	case err := <-ended:
-		result, over = err, true
-		t.Fatalf("process ended with %v, want it ready", err)
+	case <-p.ended:
+		t.Fatalf("process ended with %v, want it ready", p.result())
 	case <-time.After(30 * time.Second):
 		t.Fatal("process is not ready after 30 s")
 	}
+	p.broker = a.Addresses().Broker
 	return p
 }
 
@@ -81,7 +91,7 @@ func start(t *testing.T, c app.Config) *process {
 // with the product.
 func (p *process) client(opts ...kgo.Opt) *kgo.Client {
 	p.t.Helper()
-	c, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(p.app.Addresses().Broker)}, opts...)...)
+	c, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(p.broker)}, opts...)...)
 	if err != nil {
 		p.t.Fatal(err)
 	}

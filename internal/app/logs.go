@@ -78,13 +78,19 @@ func (h *logHandler) WithGroup(name string) slog.Handler {
 	return &logHandler{Handler: h.Handler.WithGroup(name), lines: h.lines, folds: h.folds}
 }
 
+// mostFolds bounds the memory for messages. Ours are constant texts; those of
+// libraries at debug level are not.
+const mostFolds = 1000
+
 // admit says whether a line passes, and how many like it were left out before.
-// Messages are constant texts, so the map stays small.
 func (f *folds) admit(key string) (dropped int, pass bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()
 	w := f.seen[key]
+	if len(f.seen) > mostFolds {
+		clear(f.seen)
+	}
 	if w == nil || now.Sub(w.since) > foldWindow {
 		if w != nil {
 			dropped = w.dropped

@@ -55,7 +55,7 @@ func (a *App) recoveryConfig(role eos.Role, waitStable bool) eos.RecoveryConfig 
 		End: func(ctx context.Context, topic string, partition int32) (int64, error) {
 			return a.admin.RecoveryEnd(ctx, topic, partition, waitStable)
 		},
-		CheckRow:   checkFormat,
+		CheckRow:   a.checkRow,
 		CheckEnd:   a.checkTopicID,
 		OnRefused:  func(err error) { a.fail("recovery", err) },
 		Registerer: a.registry,
@@ -63,9 +63,19 @@ func (a *App) recoveryConfig(role eos.Role, waitStable bool) eos.RecoveryConfig 
 	}
 }
 
-// checkFormat refuses rows of a later version of the program: going on would
-// write rows that lack what it knows.
-func checkFormat(_ int32, _ string, value []byte) error {
+// checkRow refuses a row where its key does not belong, which tells that the
+// topics were grown: its customer would begin anew in another partition. And it
+// refuses rows of a later version of the program: going on would write rows
+// that lack what it knows.
+func (a *App) checkRow(partition int32, key string, value []byte) error {
+	n := a.input.Partitions
+	if want := topics.Partition([]byte(key), n); want != partition {
+		return &eos.RefusedError{
+			Err: fmt.Errorf("a row of partition %d of %s belongs to partition %d of %d, want the partition count that the rows were written with",
+				partition, topics.BillingTable, want, n),
+			Advice: grownAdvice,
+		}
+	}
 	format, err := codecs.RowFormat(value)
 	if err != nil {
 		return fmt.Errorf("read the format of a row: %w", err)
@@ -79,6 +89,9 @@ func checkFormat(_ int32, _ string, value []byte) error {
 // checkTopicID refuses state that was built from another life of the input
 // topic: its offsets count from 0 again, and every event would look replayed.
 func (a *App) checkTopicID(partition int32, get func(string) ([]byte, error)) error {
+	if n := a.input.Partitions; partition >= n {
+		return grown(partition+1, n)
+	}
 	value, err := get(string(topics.PositionKey(partition, a.input.Partitions)))
 	if err != nil || value == nil {
 		return err
@@ -94,6 +107,18 @@ func (a *App) checkTopicID(partition int32, get func(string) ([]byte, error)) er
 		}
 	}
 	return nil
+}
+
+// grownAdvice says what to do about topics that were grown.
+const grownAdvice = "partition counts are frozen: make all four topics anew with the wanted count, and send the events again"
+
+// grown refuses to go on with more partitions than the process started with:
+// most customers would begin anew in another partition.
+func grown(got, want int32) error {
+	return &eos.RefusedError{
+		Err:    fmt.Errorf("topic %s: partitions is %d, want %d as at the start", topics.CustomerEvents, got, want),
+		Advice: grownAdvice,
+	}
 }
 
 // openLookups exchanges the early handler of the data listener for the real one.

@@ -25,6 +25,13 @@ func (a *App) startLag(context.Context) error {
 	a.lag = kafka.NewLagMonitor(a.admin, kafka.LagOptions{
 		Group: topics.Group, Topic: topics.CustomerEvents, Counts: topics.Names(), Log: a.log,
 	}, a.registry)
+	publish := a.lag.Publish
+	a.lag.Publish = func(l kafka.Lag) {
+		publish(l)
+		if n := l.Counts[topics.CustomerEvents]; n > a.input.Partitions {
+			a.fail("watch the lag", grown(n, a.input.Partitions))
+		}
+	}
 	a.background("lag monitor", a.lag.Run)
 	a.background("broker check", a.broker.run)
 	return nil

@@ -9,41 +9,52 @@ import (
 	"github.com/lovoo/goka"
 )
 
-// orderedProducer holds a row back until the outputs that the same key has
-// before it are acknowledged. A crash then leaves an output without its row,
-// and the event is processed again to the same output; the other way round the
-// row would say that the event is done, and the output would never be written.
+// orderedProducer keeps the writes of a key in an order that survives a crash
+// and a refused write. An output is sent when the one before it is
+// acknowledged, a row when the outputs before it are. So whatever breaks off,
+// what was written is a beginning of what was to be written, and the event
+// behind it is processed again to the same output. With a row before its
+// output, the row would say that the event is done; with two outputs on their
+// way, the second could be written although the first was refused.
 //
-//	Emit output ──────────────> inner ──ack──┐
-//	Emit row ──> lane, behind the outputs ──>┴──> sender ──> inner ──ack──> promise
+//	Emit ──> lane of the key ──first in it──> sender ──> inner ──ack──┐
+//	             ▲                                                    │
+//	             └──────────── the next output, or rows ──────────────┘
 //
-// A row is sent by a goroutine of its own: acknowledgements come from the
-// goroutine that makes room in the inner producer, which must not wait for it.
+// A goroutine of its own sends: acknowledgements come from the goroutine that
+// makes room in the inner producer, which must not wait for it.
 type orderedProducer struct {
 	inner  goka.Producer
 	table  string
 	seed   maphash.Seed
 	failed func(error) // told of every write's end, for the first cause
-	lanes  [256]lane
-	slots  chan struct{} // one for each row between Emit and the inner producer
+	lanes  [lanes]lane
+	slots  chan struct{} // one for each write between Emit and the inner producer
 	ready  chan *held    // as long as slots: a send never waits
 	sender sync.WaitGroup
 }
 
-// maxHeld is how many rows may wait; then callbacks wait.
-const maxHeld = 16384
+const (
+	// lanes bounds how many outputs are on their way at a time; keys that share
+	// a lane wait for one another.
+	lanes = 4096
+	// maxHeld is how many writes may wait; then callbacks wait.
+	maxHeld = 16384
+)
 
-// lane keeps the order of the writes of some keys.
+// lane keeps the order of the writes of some keys. At most its first write, an
+// output, is on its way.
 type lane struct {
 	mu     sync.Mutex
 	queue  []*held
-	broken error // an output was not written: no later row may be
+	broken error // an output was not written: nothing behind it may be
 }
 
-// held is a write in its lane: an output that is on its way, or a row.
+// held is a write in its lane.
 type held struct {
-	acked  bool                 // of an output
-	finish goka.PromiseFinisher // of a row; nil for an output
+	output bool // not a row
+	sent   bool // of an output: on its way
+	finish goka.PromiseFinisher
 
 	topic, key string
 	value      []byte
@@ -59,14 +70,22 @@ func newOrderedProducer(inner goka.Producer, table string, failed func(error)) *
 	}
 	p.sender.Go(func() {
 		for h := range p.ready {
-			finish := h.finish
-			p.inner.EmitWithHeaders(h.topic, h.key, h.value, h.headers).ThenWithMessage(func(m *sarama.ProducerMessage, err error) {
-				finish(m, err)
-			})
+			p.send(h)
 			<-p.slots
 		}
 	})
 	return p
+}
+
+// send hands a write to the inner producer. The lane moves on before the
+// promise resolves, since that may end the session.
+func (p *orderedProducer) send(h *held) {
+	p.inner.EmitWithHeaders(h.topic, h.key, h.value, h.headers).ThenWithMessage(func(m *sarama.ProducerMessage, err error) {
+		if h.output {
+			p.acknowledge(p.lane(h.key), err)
+		}
+		h.finish(m, err)
+	})
 }
 
 // Emit implements goka.Producer.
@@ -76,71 +95,66 @@ func (p *orderedProducer) Emit(topic, key string, value []byte) *goka.Promise {
 
 // EmitWithHeaders implements goka.Producer. It waits while too much is held.
 func (p *orderedProducer) EmitWithHeaders(topic, key string, value []byte, headers goka.Headers) *goka.Promise {
-	l := p.lane(key)
-	if topic == p.table {
-		return p.hold(l, &held{topic: topic, key: key, value: value, headers: headers})
-	}
-	h := &held{}
-	l.mu.Lock()
-	l.queue = append(l.queue, h)
-	l.mu.Unlock()
-	return p.inner.EmitWithHeaders(topic, key, value, headers).Then(func(err error) {
-		p.failed(err)
-		p.acknowledge(l, h, err)
-	})
+	promise, finish := goka.NewPromiseWithFinisher()
+	promise.Then(p.failed)
+	p.slots <- struct{}{}
+	p.enter(p.lane(key), &held{output: topic != p.table, finish: finish, topic: topic, key: key, value: value, headers: headers})
+	return promise
 }
 
 func (p *orderedProducer) lane(key string) *lane {
 	return &p.lanes[maphash.String(p.seed, key)%uint64(len(p.lanes))]
 }
 
-// hold queues a row and sends it if nothing is before it.
-func (p *orderedProducer) hold(l *lane, h *held) *goka.Promise {
-	promise, finish := goka.NewPromiseWithFinisher()
-	h.finish = finish
-	promise.Then(p.failed)
-	p.slots <- struct{}{}
+// enter queues a write and sends it if nothing is before it.
+func (p *orderedProducer) enter(l *lane, h *held) {
 	l.mu.Lock()
 	l.queue = append(l.queue, h)
 	dead := l.advance(p.ready)
 	l.mu.Unlock()
 	p.drop(l, dead)
-	return promise
 }
 
-// acknowledge notes the end of an output and sends the rows that waited for it.
-func (p *orderedProducer) acknowledge(l *lane, h *held, err error) {
+// acknowledge notes the end of the output at the front and sends what waited
+// for it.
+func (p *orderedProducer) acknowledge(l *lane, err error) {
 	l.mu.Lock()
-	h.acked = true
 	if err != nil && l.broken == nil {
 		l.broken = err
 	}
+	l.queue = l.queue[1:]
 	dead := l.advance(p.ready)
 	l.mu.Unlock()
 	p.drop(l, dead)
 }
 
-// advance takes what needs to wait no longer from the front of the lane. In a
-// broken lane the rows come back as dead.
+// advance sends from the front of the lane what needs to wait no longer. In a
+// broken lane it gives back everything that is not on its way.
 func (l *lane) advance(ready chan<- *held) (dead []*held) {
-	n := 0
-	for ; n < len(l.queue); n++ {
-		h := l.queue[n]
+	for len(l.queue) > 0 {
+		h := l.queue[0]
 		switch {
-		case h.finish != nil && l.broken != nil:
-			dead = append(dead, h)
-		case h.finish != nil:
-			ready <- h
-		case !h.acked && l.broken == nil:
-			l.queue = l.queue[n:]
+		case h.sent && l.broken == nil:
+			return nil
+		case h.sent:
+			dead = append(dead, l.queue[1:]...)
+			l.queue = l.queue[:1]
 			return dead
+		case l.broken != nil:
+			dead = append(dead, h)
+		case h.output:
+			h.sent = true
+			ready <- h
+			return nil
+		default:
+			ready <- h
 		}
+		l.queue = l.queue[1:]
 	}
-	l.queue = nil
 	return dead
 }
 
-// drop fails the rows behind an output that was not written.
+// drop fails the writes behind an output that was not written.
 func (p *orderedProducer) drop(l *lane, dead []*held) {
 	for _, h := range dead {
 		<-p.slots
@@ -148,7 +162,7 @@ func (p *orderedProducer) drop(l *lane, dead []*held) {
 	}
 }
 
-// Close implements goka.Producer. Rows that still wait are not written.
+// Close implements goka.Producer. What still waits is not written.
 func (p *orderedProducer) Close() error {
 	for i := range p.lanes {
 		l := &p.lanes[i]

@@ -66,7 +66,7 @@ func want(t *testing.T, slow *slowProducer, lines ...string) {
 	}
 }
 
-func TestARowWaitsForTheOutputsBeforeIt(t *testing.T) {
+func TestAWriteWaitsForTheOutputBeforeIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p, slow := ordered()
@@ -76,34 +76,38 @@ func TestARowWaitsForTheOutputsBeforeIt(t *testing.T) {
 		p.Emit("t", "k", []byte("1"))
 		p.Emit("out", "k", []byte("2"))
 		p.Emit("t", "k", []byte("2"))
-		want(t, slow, "t:k=0", "out:k=1", "out:k=2")
-		slow.answer(2, nil) // out of order
-		want(t, slow, "t:k=0", "out:k=1", "out:k=2")
+		p.Emit("t", "k", []byte("3"))
+		want(t, slow, "t:k=0", "out:k=1")
+		slow.answer(0, nil) // a row's end lets nothing on
+		want(t, slow, "t:k=0", "out:k=1")
 		slow.answer(1, nil)
-		want(t, slow, "t:k=0", "out:k=1", "out:k=2", "t:k=1", "t:k=2")
+		want(t, slow, "t:k=0", "out:k=1", "t:k=1", "out:k=2")
+		slow.answer(3, nil)
+		want(t, slow, "t:k=0", "out:k=1", "t:k=1", "out:k=2", "t:k=2", "t:k=3")
 		if p.Close(); !slow.closed {
 			t.Error("inner producer is still open")
 		}
 	})
 }
 
-func TestNoRowFollowsAnOutputThatWasNotWritten(t *testing.T) {
+func TestNothingFollowsAnOutputThatWasNotWritten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refused := errors.New("refused")
 		p, slow := ordered()
 		var ends []error
-		row := func() { p.Emit("t", "k", nil).Then(func(err error) { ends = append(ends, err) }) }
-		p.Emit("out", "k", nil)
-		p.Emit("out", "k", nil)
-		row()
+		emit := func(topic string) { p.Emit(topic, "k", nil).Then(func(err error) { ends = append(ends, err) }) }
+		emit("out")
+		emit("t")
+		emit("out")
+		synctest.Wait()
 		slow.answer(0, refused)
-		row()
-		want(t, slow, "out:k=", "out:k=")
-		slow.answer(1, nil)
-		want(t, slow, "out:k=", "out:k=")
-		if len(ends) != 2 || !errors.Is(ends[0], refused) || !errors.Is(ends[1], refused) {
-			t.Errorf("rows ended with %v, want the refusal twice", ends)
+		emit("out")
+		emit("t")
+		p.Emit("out", "another", nil)
+		want(t, slow, "out:k=", "out:another=")
+		if len(ends) != 5 || slices.ContainsFunc(ends, func(err error) bool { return !errors.Is(err, refused) }) {
+			t.Errorf("writes ended with %v, want the refusal five times", ends)
 		}
 		p.Close()
 	})
@@ -116,6 +120,7 @@ func TestAClosedProducerEndsTheRowsThatWait(t *testing.T) {
 		ended := make(chan error, 1)
 		p.Emit("out", "k", nil)
 		p.Emit("t", "k", nil).Then(func(err error) { ended <- err })
+		synctest.Wait()
 		p.Close()
 		if err := <-ended; !errors.Is(err, errProducerClosed) {
 			t.Errorf("row ended with %v, want %v", err, errProducerClosed)

@@ -14,6 +14,16 @@ import (
 // Topics returns those of the named topics that exist, with their ids and with
 // the settings that topics.Known knows, defaults included.
 func (a *AdminClient) Topics(ctx context.Context, names ...string) (map[string]topics.Topic, error) {
+	found, err := a.describe(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	return found, a.configs(ctx, found)
+}
+
+// describe is Topics without the settings. It asks a broker each time: the
+// client's own memory of partition counts is a minute old.
+func (a *AdminClient) describe(ctx context.Context, names []string) (map[string]topics.Topic, error) {
 	described, err := ask(ctx, func() ([]*sarama.TopicMetadata, error) { return a.admin.DescribeTopics(names) })
 	if err != nil {
 		return nil, fmt.Errorf("look at topics: %w", err)
@@ -31,7 +41,7 @@ func (a *AdminClient) Topics(ctx context.Context, names ...string) (map[string]t
 			Replication: replication(d), Config: map[string]string{},
 		}
 	}
-	return found, a.configs(ctx, found)
+	return found, nil
 }
 
 // replication is the smallest one of all partitions.

@@ -144,12 +144,12 @@ func (r *lagReader) fetch(ctx context.Context) (Lag, error) {
 		}
 		lag.Partitions = append(lag.Partitions, p)
 	}
-	for _, topic := range r.options.Counts {
-		partitions, err := r.admin.partitions(ctx, topic)
-		if err != nil {
-			return Lag{}, err
-		}
-		lag.Counts[topic] = int32(len(partitions))
+	found, err := r.admin.describe(ctx, r.options.Counts)
+	if err != nil {
+		return Lag{}, err
+	}
+	for name, t := range found {
+		lag.Counts[name] = t.Partitions
 	}
 	return lag, nil
 }

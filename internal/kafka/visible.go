@@ -23,7 +23,21 @@ const firstWindow = 100
 //
 // It reads forwards, window by window: a fetch inside a gap that compaction
 // left returns the batch behind the gap, so that hopping back does not end.
-func (a *AdminClient) LastVisible(ctx context.Context, topic string, partition int32, below int64) (int64, bool, error) {
+func (a *AdminClient) LastVisible(ctx context.Context, topic string, partition int32, below int64) (offset int64, found bool, err error) {
+	for range maxLooks {
+		// Retention may move the start while we look: then look again.
+		offset, found, err = a.lastVisible(ctx, topic, partition, below)
+		if !errors.Is(err, sarama.ErrOffsetOutOfRange) {
+			break
+		}
+	}
+	return offset, found, err
+}
+
+// maxLooks bounds how often a moving start is followed.
+const maxLooks = 5
+
+func (a *AdminClient) lastVisible(ctx context.Context, topic string, partition int32, below int64) (int64, bool, error) {
 	oldest, err := a.offset(ctx, topic, partition, sarama.OffsetOldest, sarama.ReadUncommitted)
 	if err != nil {
 		return 0, false, err
@@ -36,10 +50,6 @@ func (a *AdminClient) LastVisible(ctx context.Context, topic string, partition i
 			last = r.offset
 			return true
 		})
-		if errors.Is(err, sarama.ErrOffsetOutOfRange) {
-			// Retention moved the start while we looked: look again.
-			return a.LastVisible(ctx, topic, partition, below)
-		}
 		if err != nil {
 			return 0, false, fmt.Errorf("look for the last record of %s/%d: %w", topic, partition, err)
 		}

@@ -19,8 +19,12 @@ func Partition(key []byte, n int32) int32 {
 
 // PositionKey returns the key of the position row of a partition in a table of
 // n partitions: "~position.<k>" with the smallest k from 0 on that hashes to
-// the partition. A customer id cannot begin with "~", so the key is free.
+// the partition. A customer id cannot begin with "~", so the key is free. It
+// panics unless partition is 0 to n-1: no key would ever be found.
 func PositionKey(partition, n int32) []byte {
+	if partition < 0 || partition >= n {
+		panic("partition is " + strconv.Itoa(int(partition)) + ", want less than " + strconv.Itoa(int(n)))
+	}
 	key := []byte("~position.")
 	prefix := len(key)
 	for k := int64(0); ; k++ {
