@@ -1,6 +1,7 @@
 package codecs
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -230,6 +231,17 @@ func (d *document) cardNumber() int {
 		}
 	}
 	return -1
+}
+
+// Located returns err with the pointer of the whole event in place of that of
+// its data, if err refuses a member: "invalid_field: /data/name is a number,
+// want a string".
+func Located(err error) error {
+	r, ok := errors.AsType[*customer.Refusal](err)
+	if !ok {
+		return err
+	}
+	return &customer.Refusal{Code: r.Code, Pointer: EventPointer(r), Detail: r.Detail}
 }
 
 // EventPointer returns the JSON pointer of what r refuses inside the whole

@@ -139,7 +139,7 @@ func (f *feed) line(ctx context.Context, line []byte, tooLong bool) error {
 	now := f.now()
 	record, err := checkedRecord(line, now, f.eventTime)
 	if err != nil {
-		return &refusal{err}
+		return &refusal{codecs.Located(err)}
 	}
 	f.checked++
 	if f.send == nil {

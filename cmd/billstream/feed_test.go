@@ -77,7 +77,7 @@ func TestFeedStopsAtABadLine(t *testing.T) {
 	if !errors.Is(err, errBadLine) {
 		t.Fatalf("error is %v, want %v", err, errBadLine)
 	}
-	want := []string{"events.jsonl:2: invalid_field: /billing_address/country is a string of 13 characters, want two letters"}
+	want := []string{"events.jsonl:2: invalid_field: /data/billing_address/country is a string of 13 characters, want two letters"}
 	if !slices.Equal(told, want) {
 		t.Errorf("told %q, want %q", told, want)
 	}

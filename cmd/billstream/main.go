@@ -89,7 +89,10 @@ func (p *program) run(args []string) error {
 		return err
 	}
 	warnUnknownVariables(p.stderr, os.Environ(), k.Model.Node)
-	ctx, stop := interruptible(os.Exit)
+	ctx, stop := interruptible(func(code int) {
+		fmt.Fprintln(p.stderr, "second signal: left at once; an embedded broker will set its data aside at the next start")
+		os.Exit(code)
+	})
 	defer stop()
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	parsed.Bind(p)

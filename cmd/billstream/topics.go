@@ -141,7 +141,7 @@ type topicsCheck struct {
 
 // Help is the lower part of the verb's help.
 func (*topicsCheck) Help() string {
-	return `Exit code 0: run would start; 3: run would refuse, for the reasons that are printed.
+	return `Exit code 0: run would take these topics; 3: run would refuse them, for the reasons that are printed. Whether they are the ones that the state was built from, only run can tell.
 
 Examples:
 

@@ -80,6 +80,8 @@ type App struct {
 	built atomic.Bool   // everything above is set: checks and status may look
 	ready chan struct{} // closed when the process first got ready
 
+	closing atomic.Bool // the shutdown delay is over: lookups are refused
+
 	httpMetrics *views.Metrics
 	replication int16   // of billing-table
 	httpEvents  *Events // of POST /v1/events; nil while ingest is off

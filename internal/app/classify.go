@@ -21,8 +21,9 @@ func classify(doing string, err error) error {
 		return misconfigured(err, "stop the other process, or give this one another --data-dir")
 	case errors.Is(err, devbroker.ErrAddress), errors.Is(err, syscall.EADDRINUSE):
 		return misconfigured(err, "stop the other process, or choose another address (port 0: any)")
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EACCES):
-		return misconfigured(wrapped, "give this user the right, or choose another place")
+	}
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return misconfigured(fmt.Errorf("%s: %s is not usable: %w, want a directory that this user may write", doing, p.Path, p.Err), "choose another --data-dir")
 	}
 	if r, ok := errors.AsType[*eos.RefusedError](err); ok {
 		return refuse(r, r.Hint())

@@ -21,6 +21,7 @@ func (a *App) drain(ready bool) error {
 	if ready && a.cfg.ShutdownDelay > 0 {
 		<-time.After(a.cfg.ShutdownDelay)
 	}
+	a.closing.Store(true)
 	// A part that hangs leaves something for those behind it.
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.DrainTimeout*8/10)
 	defer cancel()

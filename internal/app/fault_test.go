@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -225,6 +226,28 @@ func TestUpdatesAreAsConfigured(t *testing.T) {
 	updates := p.read(topics.BillingUpdates)
 	if len(updates) != 1 || !strings.HasPrefix(string(updates[0].Value), `{"customer_id":"c-1","seq":1,`) || strings.Contains(string(updates[0].Value), `"account"`) {
 		t.Errorf("updates are %d, want one in JSON without the account", len(updates))
+	}
+}
+
+// During the shutdown delay the process is not ready, and works all the same:
+// load balancers need that time.
+func TestLookupsGoOnDuringTheShutdownDelay(t *testing.T) {
+	t.Parallel()
+	c := config(t.TempDir())
+	c.ShutdownDelay = 2 * time.Second
+	p := start(t, c)
+	at := p.app.Addresses()
+	p.cancel()
+	eventually(t, "not ready", time.Second, func() bool {
+		code, _, err := get(at.Admin, "/readyz")
+		return err == nil && code == http.StatusServiceUnavailable
+	})
+	p.produce(false, record("c-1", event("e-1", "renamed", "c-1", past, `{"name":"Late"}`)))
+	if got := p.account("c-1", 1)["name"]; got != "Late" {
+		t.Errorf("name is %v, want Late", got)
+	}
+	if err := p.stop(); err != nil {
+		t.Errorf("stop ended with %v, want nil", err)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -29,44 +28,61 @@ func (p *process) metric(name string) map[string]float64 {
 }
 
 // lookups walks the list and compares each account with the lookup of the same
-// customer. The process must be at rest.
+// customer, byte for byte. The process must be at rest.
 func lookups(t *testing.T, addr string) map[string]map[string]any {
 	t.Helper()
-	all := listAccounts(t, addr)
-	for id, listed := range all {
+	all := map[string]map[string]any{}
+	for id, listed := range pages(t, addr) {
 		code, body, err := get(addr, "/v1/accounts/"+url.PathEscape(id))
-		if err != nil || code != http.StatusOK {
-			t.Fatalf("lookup is %d %s, %v", code, body, err)
+		if err != nil || code != http.StatusOK || !bytes.Equal(bytes.TrimSpace(body), listed) {
+			t.Fatalf("lookup is %d, %v:\n%s\nwant what the list has:\n%s", code, err, body, listed)
 		}
-		var single map[string]any
-		decode(t, body, &single)
-		if !reflect.DeepEqual(single, listed) {
-			t.Fatalf("lookup and list differ:\n%s\n%v", body, listed)
-		}
+		all[id] = account(t, listed)
 	}
 	return all
 }
 
-// listAccounts walks the list, page by page.
+// listAccounts walks the list.
 func listAccounts(t *testing.T, addr string) map[string]map[string]any {
 	t.Helper()
 	all := map[string]map[string]any{}
+	for id, listed := range pages(t, addr) {
+		all[id] = account(t, listed)
+	}
+	return all
+}
+
+func account(t *testing.T, body []byte) map[string]any {
+	t.Helper()
+	var a map[string]any
+	decode(t, body, &a)
+	return a
+}
+
+// pages walks the list, page by page, and returns each account as it stands
+// there, by id.
+func pages(t *testing.T, addr string) map[string]json.RawMessage {
+	t.Helper()
+	all := map[string]json.RawMessage{}
 	for cursor, last := "", ""; ; {
 		code, body, err := get(addr, "/v1/accounts?limit=1000"+cursor)
 		if err != nil || code != http.StatusOK {
 			t.Fatalf("list is %d %s, %v", code, body, err)
 		}
 		var page struct {
-			Accounts   []map[string]any
+			Accounts   []json.RawMessage
 			NextCursor *string `json:"next_cursor"`
 		}
 		decode(t, body, &page)
 		for _, a := range page.Accounts {
-			id := a["customer_id"].(string)
-			if id <= last {
+			var of struct {
+				ID string `json:"customer_id"`
+			}
+			decode(t, a, &of)
+			if of.ID <= last {
 				t.Fatal("list is out of order, want ids in ascending order")
 			}
-			last, all[id] = id, a
+			last, all[of.ID] = of.ID, a
 		}
 		if page.NextCursor == nil {
 			return all

@@ -86,6 +86,9 @@ func (a *App) preflight(ctx context.Context) error {
 		a.notice("warning: %s", w)
 	}
 	a.input = found[topics.CustomerEvents]
+	if n := a.input.Partitions; a.cfg.Embedded() && n != a.cfg.Partitions {
+		a.notice("warning: the topics have %d partitions, which stay: partitions %d is not used", n, a.cfg.Partitions)
+	}
 	a.limits = map[string]int{}
 	for name, t := range found {
 		if n, err := strconv.Atoi(t.Config[topics.MaxMessage]); err == nil {

@@ -19,6 +19,7 @@ type Status struct {
 	ConfigHash string            `json:"config_hash"`
 	Checks     []CheckResult     `json:"checks"`
 	Topology   Topology          `json:"topology"`
+	Group      *GroupStatus      `json:"group"` // null without the role processor
 	Partitions []PartitionStatus `json:"partitions"`
 	Commit     CommitStatus      `json:"commit"`
 	Store      StoreStatus       `json:"store"`
@@ -30,6 +31,17 @@ type Topology struct {
 	Table      string   `json:"table"`
 	Outputs    []string `json:"outputs"`
 	Partitions int32    `json:"partitions"`
+}
+
+// GroupStatus is how this member stands in the processor group.
+type GroupStatus struct {
+	Name       string     `json:"name"`
+	Generation int32      `json:"generation"`
+	Running    bool       `json:"running"`
+	Reason     string     `json:"reason,omitempty"` // why it is not running
+	Since      time.Time  `json:"since"`            // when running last changed
+	Partitions []int32    `json:"partitions"`
+	LastCommit *time.Time `json:"last_commit"` // null before the first
 }
 
 // PartitionStatus is one partition in one role. Committed, End and Lag are of
@@ -88,12 +100,24 @@ func (a *App) status() Status {
 		lag[l.Partition] = l
 	}
 	if a.group != nil {
+		s.Group = groupStatus(a.group.engine.Status())
 		s.Partitions = append(s.Partitions, partitionStatus(eos.Active, a.group.recovery, lag)...)
 	}
 	if a.view != nil {
 		s.Partitions = append(s.Partitions, partitionStatus(eos.View, a.view.recovery, nil)...)
 	}
 	return s
+}
+
+func groupStatus(e eos.Status) *GroupStatus {
+	g := &GroupStatus{
+		Name: topics.Group, Generation: e.Generation, Running: e.Running, Reason: e.Reason, Since: e.Since,
+		Partitions: append([]int32{}, e.Partitions...),
+	}
+	if !e.LastCommit.IsZero() {
+		g.LastCommit = &e.LastCommit
+	}
+	return g
 }
 
 func partitionStatus(role eos.Role, r *eos.Recovery, lag map[int32]kafka.PartitionLag) []PartitionStatus {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -51,10 +53,32 @@ func (c *Config) Validate() error {
 	if c.Replication < 1 {
 		wrong("replication", c.Replication, "1 or more")
 	}
+	c.brokers(wrong)
 	c.positive(wrong)
 	c.oneOf(wrong)
 	c.addresses(wrong)
 	return errors.Join(errs...)
+}
+
+// instanceIDs are those that Kafka takes as a member's name.
+var instanceIDs = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+
+// brokers checks how Kafka is to be reached, and under which name.
+func (c *Config) brokers(wrong func(string, any, string)) {
+	for _, b := range c.Brokers {
+		if host, port, err := net.SplitHostPort(b); err != nil || host == "" || !isPort(port) {
+			wrong("brokers", b, "HOST:PORT")
+		}
+	}
+	if c.InstanceID != "" && (!instanceIDs.MatchString(c.InstanceID) || c.InstanceID == "." || c.InstanceID == "..") {
+		wrong("instance-id", strconv.Quote(c.InstanceID), "1 to 249 letters, digits, dots, hyphens and underscores")
+	}
+}
+
+// isPort reports whether s is the number of a port.
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n <= 65535
 }
 
 // positive checks what must not be negative.
@@ -96,21 +120,25 @@ func (c *Config) oneOf(wrong func(string, any, string)) {
 // addresses checks that every listener has a usable address, and none beyond
 // loopback unless that was asked for: there is no authentication yet.
 func (c *Config) addresses(wrong func(string, any, string)) {
+	taken := map[string]string{}
 	for _, a := range []struct{ name, addr string }{
 		{"listen", c.Listen}, {"admin-listen", c.AdminListen}, {"embedded-listen", c.EmbeddedListen},
 	} {
 		if a.addr == off && a.name != "embedded-listen" {
 			continue
 		}
-		host, _, err := net.SplitHostPort(a.addr)
+		host, port, err := net.SplitHostPort(a.addr)
 		switch {
-		case err != nil:
+		case err != nil || !isPort(port):
 			wrong(a.name, a.addr, "HOST:PORT")
+		case taken[a.addr] != "" && port != "0":
+			wrong(a.name, a.addr, "another address than "+taken[a.addr])
 		case !loopback(host) && a.name == "embedded-listen":
 			wrong(a.name, a.addr, "a loopback address: the embedded broker has no authentication")
 		case !loopback(host) && !c.InsecureBind:
 			wrong(a.name, a.addr, "a loopback address, or --insecure-bind: anybody who reaches it could read every account")
 		}
+		taken[a.addr] = a.name
 	}
 }
 

@@ -57,6 +57,26 @@ func TestValidateNamesEveryMistakeAtOnce(t *testing.T) {
 	}
 }
 
+func TestValidateRefusesWhatNoBrokerTakes(t *testing.T) {
+	t.Parallel()
+	for want, c := range map[string]app.Config{
+		"brokers is foo, want HOST:PORT":                         {Brokers: []string{"b:9092", "foo"}},
+		"brokers is a:, want HOST:PORT":                          {Brokers: []string{"a:"}},
+		"brokers is :1, want HOST:PORT":                          {Brokers: []string{":1"}},
+		`instance-id is "a b", want`:                             {InstanceID: "a b"},
+		"admin-listen is 127.0.0.1:5, want another address than": {Listen: "127.0.0.1:5", AdminListen: "127.0.0.1:5"},
+		"listen is 127.0.0.1:70000, want HOST:PORT":              {Listen: "127.0.0.1:70000"},
+	} {
+		if err := c.Validate(); !errors.Is(err, app.ErrConfig) || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v, want %q", err, want)
+		}
+	}
+	c := app.Config{Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", EmbeddedListen: "127.0.0.1:0", InstanceID: "billing-0"}
+	if err := c.Validate(); err != nil {
+		t.Errorf("error is %v, want nil: port 0 is any port", err)
+	}
+}
+
 func TestOnlyInsecureBindOpensMoreThanLoopback(t *testing.T) {
 	t.Parallel()
 	for addr, want := range map[string]bool{

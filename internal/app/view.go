@@ -127,7 +127,7 @@ func (a *App) openLookups() error {
 		Partitions:  a.input.Partitions,
 		Partition:   func(p int32) views.Partition { return rows{a.view.table.Partition(p)} },
 		Ready:       a.view.recovery.Ready,
-		Draining:    func() bool { return a.life.state() == draining },
+		Draining:    a.closing.Load,
 		MaxInflight: a.cfg.MaxInflight,
 		Metrics:     a.httpMetrics,
 		Log:         a.log,

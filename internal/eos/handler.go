@@ -96,6 +96,7 @@ func (h *sessionHandler) Setup(inner sarama.ConsumerGroupSession) error {
 	}
 	e.metrics.rebalanced(e.cfg.Now())
 	e.setStatus(true, "", nil)
+	e.cfg.Log.Info("rebalance", "group", e.cfg.Group, "generation", inner.GenerationID(), "partitions", h.session.partitions())
 	h.session.start()
 	return nil
 }

@@ -76,8 +76,16 @@ func Wanted(o Options) []Topic { return wanted(o, nil) }
 func wanted(o Options, found map[string]Topic) []Topic {
 	count, replication, limit := o.partitions(), o.replication(), int64(defaultMaxMessage)
 	if input, ok := found[CustomerEvents]; ok {
-		count, replication = input.Partitions, max(replication, input.Replication)
+		replication = max(replication, input.Replication)
 		limit = number(input.Config[MaxMessage], defaultMaxMessage)
+	}
+	// The first topic that exists rules the count. Without the events topic that
+	// is the table: it must not be made anew because something else is missing.
+	for _, name := range Names() {
+		if t, ok := found[name]; ok {
+			count = t.Partitions
+			break
+		}
 	}
 	want := make([]Topic, 0, len(Names()))
 	for _, name := range Names() {
