@@ -1,7 +1,7 @@
 // Package eos makes a goka processor safe to bill with, from outside: it stands
 // behind goka's builders and leaves goka as it is. It runs the group's sessions
 // one after the other, commits an offset only when everything below it is done,
-// writes a row only after the outputs that belong to it, keeps the consumed
+// lets a write wait for the output of its key before it, keeps the consumed
 // records as Kafka delivered them for the callbacks, and lets nobody read a
 // table that has not been recovered to its end.
 //
