@@ -31,8 +31,6 @@ func collect(all []*source) variables {
 // with the one package that sets it, before anything runs.
 var settable = map[string]string{
 	sarama + ".Logger": "internal/kafka",
-	"github.com/prometheus/common/version.Version":   "internal/app",
-	"github.com/prometheus/common/version.GoVersion": "internal/app",
 }
 
 // changes reports what in s can change a package variable after the start: an

@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/collectors/version"
 	build "github.com/prometheus/common/version"
 )
 
@@ -27,7 +26,6 @@ func (c *Config) brokerKind() string {
 // describe registers what the process is: version, configuration and the Go
 // runtime.
 func describe(reg prometheus.Registerer, c Config, o Options) {
-	build.Version, build.GoVersion = o.Version, runtime.Version()
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "billstream_config_info",
 		Help: "1; what the process is configured for, as labels.",
@@ -35,11 +33,26 @@ func describe(reg prometheus.Registerer, c Config, o Options) {
 	info.WithLabelValues(o.ConfigHash, guarantee, storeKind, c.brokerKind()).Set(1)
 	reg.MustRegister(
 		info,
-		version.NewCollector("billstream"),
+		buildInfo(o.Version),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(
 			collectors.MetricsScheduler, collectors.MetricsGC,
 			collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/(gc/total|total|idle)`)},
 		)),
 	)
+}
+
+// buildInfo is the metric of collectors/version, which takes the version from a
+// global variable: two processes in one program would write to it at once.
+func buildInfo(version string) prometheus.Collector {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "billstream_build_info",
+		Help: "A metric with a constant '1' value labeled by version, revision, branch, goversion from which billstream was built, and the goos and goarch for the build.",
+		ConstLabels: prometheus.Labels{
+			"version": version, "revision": build.GetRevision(), "branch": build.Branch, "tags": build.GetTags(),
+			"goversion": runtime.Version(), "goos": runtime.GOOS, "goarch": runtime.GOARCH,
+		},
+	})
+	info.Set(1)
+	return info
 }
