@@ -127,7 +127,7 @@ func (p *process) send(topic string, partitioner kgo.Partitioner, records []*kgo
 // caughtUp waits until everything produced so far is processed and committed.
 func (p *process) caughtUp() {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), 4*time.Minute)
 	defer cancel()
 	if err := p.app.CaughtUp(ctx, nil); err != nil {
 		p.t.Fatal(err)
@@ -140,7 +140,7 @@ func (p *process) read(topic string) []*kgo.Record {
 	end := p.ends(topic)
 	c := p.client(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	ctx, cancel := context.WithTimeout(p.t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), 4*time.Minute)
 	defer cancel()
 	var records []*kgo.Record
 	for missing(end) {
