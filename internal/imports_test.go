@@ -53,24 +53,30 @@ var table = map[string]row{
 	"codecs":                  {ours: []string{"internal/customer", "internal/billing", schemas, language}, others: []string{goka, protobuf}, why: "bytes to values and back, and nothing else"},
 	schemas:                   {others: []string{protobuf, vtproto}, why: "generated from the schemas"},
 	language:                  {others: []string{protobuf, vtproto}, why: "generated from the schemas"},
+	"internal/failpoint":      {why: "imported by what it breaks: it knows nothing"},
 	"dashboards":              {why: "whoever watches needs none of our code"},
 	"dashboards/internal/gen": {why: "whoever watches needs none of our code"},
 
 	// L2: mechanism, which does not know the domain and no other mechanism
-	"internal/kafka":     {ours: []string{"internal/topics"}, others: []string{sarama, goka, prometheus}, why: "clients, without a word about customers"},
-	"internal/eos":       {others: []string{goka, sarama, prometheus}, why: "commits keys and bytes; the rest comes in as funcs"},
-	"internal/store":     {others: []string{goka + "/storage", prometheus}, why: "keeps bytes by key"},
-	"internal/devbroker": {others: []string{franz, flock}, why: "the one place of the Kafka inside the process"},
+	"internal/kafka":      {ours: []string{"internal/topics"}, others: []string{sarama, goka, prometheus}, why: "clients, without a word about customers"},
+	"internal/eos":        {ours: []string{"internal/failpoint"}, others: []string{goka, sarama, prometheus}, why: "commits keys and bytes; the rest comes in as funcs"},
+	"internal/eos/writer": {ours: []string{"internal/eos", "internal/failpoint"}, others: []string{franz, prometheus}, why: "the one place of the transactional client"},
+	"internal/store":      {others: []string{goka + "/storage", prometheus}, why: "keeps bytes by key"},
+	"internal/devbroker":  {others: []string{franz, flock}, why: "the one place of the Kafka inside the process"},
 
 	// L3: roles, which do not know the mechanism
 	"processors": {ours: []string{"internal/customer", "internal/billing", "codecs", "internal/topics"}, others: []string{goka, prometheus}, why: "what lies below comes in as values and funcs"},
 	"views":      {ours: []string{"internal/customer", "internal/billing", "codecs", "internal/topics"}, others: []string{goka, prometheus, netutil}, http: true, why: "what lies below comes in as values and funcs"},
 
+	// Tools that judge or measure the product from outside
+	"internal/verify": {ours: []string{"internal/customer", "internal/billing", "internal/topics", schemas, language, "codecs"}, others: []string{franz, protobuf, "github.com/prometheus/common/expfmt", "github.com/prometheus/client_model"}, http: true, why: "imports nothing that it judges"},
+	"internal/bench":  {ours: []string{"internal/topics", "internal/kafka", "internal/eos", "internal/eos/writer", "internal/store", "internal/devbroker", "codecs"}, others: []string{goka, sarama, franz, prometheus}, why: "compares clients, and so knows them all"},
+
 	// L4: where all meet
 	"internal/app": {
 		ours: []string{
 			"internal/customer", "internal/billing", "internal/topics", "codecs", "dashboards", "internal/kafka",
-			"internal/eos", "internal/store", "internal/devbroker", "processors", "views",
+			"internal/eos", "internal/eos/writer", "internal/store", "internal/devbroker", "processors", "views",
 		},
 		others: []string{goka, prometheus, "github.com/prometheus/common/version", flock, netutil, "golang.org/x/sync/errgroup"},
 		http:   true, why: "joins the parts; the client library stays below",
@@ -78,7 +84,7 @@ var table = map[string]row{
 
 	// L5: the command line
 	"cmd/billstream": {
-		ours:   []string{"internal/app", "internal/kafka", "internal/topics", "codecs", "dashboards", "cmd/billstream/corpus"},
+		ours:   []string{"internal/app", "internal/kafka", "internal/topics", "codecs", "dashboards", "cmd/billstream/corpus", "internal/verify", "internal/bench"},
 		others: []string{"github.com/alecthomas/kong", "github.com/jotaen/kong-completion", "go.yaml.in/yaml/v3", "golang.org/x/term"},
 		http:   true, why: "flags, files and screens; the work is in internal/app",
 	},

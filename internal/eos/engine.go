@@ -63,14 +63,6 @@ type Config struct {
 	Now        func() time.Time // nil: time.Now
 }
 
-// PositionMark says how far an input partition has been processed.
-type PositionMark struct {
-	Topic      string
-	Partition  int32
-	Next       int64     // the next offset to read
-	RecordedAt time.Time // timestamp of the record before Next
-}
-
 // Status is how the group stands on this member.
 type Status struct {
 	Running    bool      // in a session whose partitions have all recovered
