@@ -1,0 +1,105 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"billstream/internal/devbroker"
+)
+
+// spec tells a child process what to be. It is the first line of its input; an
+// empty Way is the embedded broker.
+type spec struct {
+	Way        Way           `json:"way"`
+	Dir        string        `json:"dir"` // for files; removed by the parent
+	Brokers    []string      `json:"brokers"`
+	Group      string        `json:"group"`
+	Input      string        `json:"input"`
+	Output     string        `json:"output"`
+	Partitions int32         `json:"partitions"`
+	Interval   time.Duration `json:"interval"` // longest time between two commits
+	Spoil      bool          `json:"spoil"`    // lose the effect of some events; for tests of the gate
+}
+
+// table is the changelog of an arm's group, as goka names it.
+func (s spec) table() string { return s.Group + "-table" }
+
+// Lines of the dialogue with a child, beside the spec: it answers the spec with
+// hello and every ask with a sample. The end of its input is the end of its work.
+const ask = "sample"
+
+type hello struct {
+	Addr string `json:"addr"` // of the embedded broker
+}
+
+// Child is the other end of Run's processes: the command of Options.Exe calls it
+// with its standard input and output. It returns when in has ended or ctx does,
+// and with an error when the work ends by itself.
+func Child(ctx context.Context, in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	var s spec
+	if !lines.Scan() {
+		return errors.Join(errors.New("first line is missing, want what to be"), lines.Err())
+	}
+	if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
+		return fmt.Errorf("read what to be: %w", err)
+	}
+	if s.Way == "" {
+		return broker(lines, json.NewEncoder(out), s)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	registry := prometheus.NewRegistry()
+	go func() {
+		defer cancel()
+		// A parent that is gone reads no answer: then the input has ended too.
+		_ = serve(lines, json.NewEncoder(out), registry, hello{})
+	}()
+	err := s.run(ctx, registry)
+	if ctx.Err() == nil {
+		return errors.Join(fmt.Errorf("arm %s ended by itself, want it to wait for more events", s.Way), err)
+	}
+	return nil // what goka says of an interrupted processor does not matter
+}
+
+// broker is the embedded broker until the input ends.
+func broker(lines *bufio.Scanner, out *json.Encoder, s spec) error {
+	b, err := devbroker.Start(devbroker.Options{Dir: s.Dir, Addr: "127.0.0.1:0"})
+	if err != nil {
+		return err
+	}
+	err = serve(lines, out, prometheus.NewRegistry(), hello{Addr: b.Addr()})
+	return errors.Join(err, b.Close())
+}
+
+// serve answers the parent until it has nothing more to ask.
+func serve(lines *bufio.Scanner, out *json.Encoder, metrics prometheus.Gatherer, first hello) error {
+	if err := out.Encode(first); err != nil {
+		return err
+	}
+	for lines.Scan() {
+		s, err := takeSample(metrics)
+		if err != nil {
+			return err
+		}
+		if err := out.Encode(s); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// run works as the arm until ctx ends.
+func (s spec) run(ctx context.Context, registry *prometheus.Registry) error {
+	if s.Way == Stock {
+		return s.runStock(ctx)
+	}
+	return s.runEngine(ctx, registry)
+}

@@ -1,0 +1,213 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// stallLimit is how long an arm may take to write its next update.
+const stallLimit = 60 * time.Second
+
+// bench is a run under way.
+type bench struct {
+	o      Options
+	lab    *lab
+	broker *process // nil with a foreign broker
+	want   *expected
+	input  string
+	runs   int // arms started so far; numbers topics and groups
+}
+
+// Measured is what one arm did in one round. The window is between its first
+// and its last committed update, or from the start of the process where the
+// first commit held most of the events; Whole is the whole process, its start
+// and end included.
+type Measured struct {
+	Way             Way     `json:"arm"`
+	Round           int     `json:"round"`
+	CPUPerEvent     float64 `json:"cpu_us_per_event"`
+	WholePerEvent   float64 `json:"whole_cpu_us_per_event"`
+	BrokerPerEvent  float64 `json:"broker_cpu_us_per_event"` // 0 with a foreign broker
+	EventsPerSecond float64 `json:"events_per_second"`
+	Seconds         float64 `json:"seconds"` // of the window
+	AllocsPerEvent  float64 `json:"allocs_per_event"`
+	BytesPerEvent   float64 `json:"alloc_bytes_per_event"`
+	PeakRSS         int64   `json:"peak_rss_bytes"`
+	StalledShare    float64 `json:"stalled_share"` // of the partitions' time in the window
+	Commits         int     `json:"commits"`       // epochs in the window
+	RowsPerEvent    float64 `json:"rows_per_event"`
+	PositionRows    int     `json:"position_rows"`
+	FirstSeconds    float64 `json:"first_update_seconds"` // from the start of the process
+	Drift           float64 `json:"drift"`                // of the calibration loop, the larger of before and after
+	Load            float64 `json:"load"`                 // of the machine in the minute before
+	Noisy           bool    `json:"noisy"`                // the drift stayed too large
+	FromStart       bool    `json:"from_start"`           // the window is
+}
+
+// newSpec names fresh topics and a fresh group.
+func (b *bench) newSpec(w Way, input string) spec {
+	b.runs++
+	group := fmt.Sprintf("%s-%d-%s", b.o.name, b.runs, w)
+	return spec{
+		Way: w, Brokers: b.lab.brokers, Group: group, Input: input, Output: group + "-updates",
+		Partitions: b.o.Partitions, Interval: b.o.CommitInterval,
+		Dir: filepath.Join(b.o.dir, group), Spoil: w == b.o.spoil,
+	}
+}
+
+// begin makes the topics of s and starts the arm. The func that is returned
+// takes everything away again.
+func (b *bench) begin(ctx context.Context, s spec) (*process, func(), error) {
+	if err := b.lab.makeTopics(ctx, s.table(), s.table(), s.Output); err != nil {
+		return nil, nil, err
+	}
+	if err := os.MkdirAll(s.Dir, 0o750); err != nil {
+		return nil, nil, err
+	}
+	clean := func() {
+		b.lab.dropGroup(ctx, s.Group)
+		// What is left over lies in our own directory, or costs a foreign
+		// broker some space: the figures are there.
+		_ = b.lab.dropTopics(ctx, s.table(), s.Output)
+		_ = os.RemoveAll(s.Dir)
+	}
+	p, err := start(ctx, b.o.Exe, s)
+	if err != nil {
+		clean()
+		return nil, nil, err
+	}
+	return p, clean, nil
+}
+
+// measure runs one arm over the whole input.
+func (b *bench) measure(ctx context.Context, way Way, round int) (m Measured, err error) {
+	s := b.newSpec(way, b.input)
+	began := time.Now()
+	p, clean, err := b.begin(ctx, s)
+	if err != nil {
+		return m, err
+	}
+	defer clean()
+	w, err := b.window(ctx, s, p)
+	if err != nil {
+		return m, errors.Join(err, p.kill())
+	}
+	whole, err := p.stop()
+	if err != nil {
+		return m, err
+	}
+	n, err := b.lab.check(ctx, s, b.want)
+	if err != nil {
+		return m, fmt.Errorf("check arm %s: %w", way, err)
+	}
+	all := float64(b.want.updates.count)
+	m = w.figures(b.want.updates.count, b.o.Partitions)
+	m.Way, m.Round = way, round
+	m.WholePerEvent = micros(whole) / all
+	m.RowsPerEvent, m.PositionRows = float64(n.rows)/all, n.positions
+	m.FirstSeconds = w.first.own.At.Sub(began).Seconds()
+	return m, nil
+}
+
+// window is the part of a run that most figures are about.
+type window struct {
+	start, first, last samples // after the start of the process; at its first and its last committed update
+	seen               int     // updates at the first
+}
+
+// figures are those of the window of a run over so many events.
+func (w window) figures(all int, partitions int32) Measured {
+	from, events := w.first, float64(all-w.seen)
+	fromStart := w.seen > all/2
+	if fromStart {
+		from, events = w.start, float64(all)
+	}
+	seconds := w.last.own.At.Sub(from.own.At).Seconds()
+	return Measured{
+		FromStart:       fromStart,
+		CPUPerEvent:     micros(w.last.own.CPU-from.own.CPU) / events,
+		BrokerPerEvent:  micros(w.last.broker.CPU-from.broker.CPU) / events,
+		EventsPerSecond: events / seconds,
+		Seconds:         seconds,
+		AllocsPerEvent:  float64(w.last.own.Allocs-from.own.Allocs) / events,
+		BytesPerEvent:   float64(w.last.own.AllocBytes-from.own.AllocBytes) / events,
+		PeakRSS:         w.last.own.PeakRSS,
+		StalledShare:    (w.last.own.Stalled - from.own.Stalled) / seconds / float64(partitions),
+		Commits:         int(w.last.own.Commits - from.own.Commits),
+	}
+}
+
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
+
+// samples are those of the arm and of the broker.
+type samples struct{ own, broker sample }
+
+func (b *bench) samples(p *process) (s samples, err error) {
+	if s.own, err = p.sample(); err != nil {
+		return s, err
+	}
+	if b.broker != nil {
+		s.broker, err = b.broker.sample()
+	}
+	return s, err
+}
+
+// window waits for the first and for the last committed update, and takes
+// samples there.
+func (b *bench) window(ctx context.Context, s spec, p *process) (w window, err error) {
+	reader, err := b.lab.reader(s.Output)
+	if err != nil {
+		return w, err
+	}
+	defer reader.Close()
+	if w.start, err = b.samples(p); err != nil {
+		return w, err
+	}
+	all := b.want.updates.count
+	for count := 0; count < all; {
+		n, err := poll(ctx, reader, stallLimit, nil)
+		switch {
+		case err != nil:
+			return w, err
+		case n == 0:
+			_, err := p.sample() // it may be gone
+			return w, errors.Join(fmt.Errorf("arm %s stands at %d updates, want %d", s.Way, count, all), err)
+		case count == 0:
+			if w.first, err = b.samples(p); err != nil {
+				return w, err
+			}
+			w.seen = n
+		}
+		count += n
+	}
+	w.last, err = b.samples(p)
+	return w, err
+}
+
+// poll returns how many records came, 0 when none did within the time. see may
+// be nil.
+func poll(ctx context.Context, reader *kgo.Client, within time.Duration, see func(*kgo.Record)) (int, error) {
+	wait, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	fetches := reader.PollFetches(wait)
+	if err := ctx.Err(); err != nil {
+		return 0, context.Cause(ctx)
+	}
+	var failed error
+	fetches.EachError(func(_ string, _ int32, err error) {
+		if !errors.Is(err, context.DeadlineExceeded) {
+			failed = err
+		}
+	})
+	n := fetches.NumRecords()
+	if see != nil {
+		fetches.EachRecord(see)
+	}
+	return n, failed
+}

@@ -1,0 +1,166 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Options says what to compare. Only Exe is required.
+type Options struct {
+	Exe            []string      // the command that calls Child
+	Brokers        []string      // none: an embedded broker, as a child too
+	Ways           []Way         // none: all
+	Rounds         int           // that count; round 0 comes before them. 0 means 5
+	Events         int           // of a round; 0 means 1,000,000
+	Customers      int           // 0 means a fifth of the events
+	Partitions     int32         // 0 means 4
+	Rates          []int         // events per second at which latency is measured; none: not at all
+	RateTime       time.Duration // how long each; 0 means 10 s
+	CommitInterval time.Duration // 0 means 100 ms
+	MaxTime        time.Duration // no arm begins that would probably end later; 0 means 30 min
+	Seed           uint64        // of events and of the order of arms
+	Progress       func(string)  // told what is under way; may be nil
+
+	name  string // prefix of topics and groups
+	dir   string // for files
+	spoil Way    // whose output is made wrong; for tests
+}
+
+func (o Options) withDefaults() (Options, error) {
+	o.Rounds = cmp.Or(o.Rounds, 5)
+	o.Events = cmp.Or(o.Events, 1_000_000)
+	o.Customers = cmp.Or(o.Customers, max(o.Events/5, 1))
+	o.Partitions = cmp.Or(o.Partitions, 4)
+	o.RateTime = cmp.Or(o.RateTime, 10*time.Second)
+	o.CommitInterval = cmp.Or(o.CommitInterval, 100*time.Millisecond)
+	o.MaxTime = cmp.Or(o.MaxTime, 30*time.Minute)
+	o.name = fmt.Sprintf("bench-%d-%d", os.Getpid(), time.Now().UnixMilli())
+	if len(o.Ways) == 0 {
+		o.Ways = Ways()
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	for _, w := range o.Ways {
+		if !slices.Contains(Ways(), w) {
+			return o, fmt.Errorf("arm is %q, want one of %v", w, Ways())
+		}
+	}
+	switch {
+	case o.Rounds < 0:
+		return o, fmt.Errorf("rounds are %d, want 1 or more", o.Rounds)
+	case o.Events < 1 || o.Customers < 1:
+		return o, fmt.Errorf("events are %d of %d customers, want 1 or more of each", o.Events, o.Customers)
+	}
+	return o, nil
+}
+
+// Run compares the arms and returns what was measured. Without a whole round in
+// MaxTime, or with a wrong output (ErrWrong), there is no report.
+func Run(ctx context.Context, o Options) (report *Report, err error) {
+	if o, err = o.withDefaults(); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if o.dir, err = os.MkdirTemp("", "billstream-bench-"); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
+	ctx, cancel := context.WithTimeout(ctx, o.MaxTime+time.Minute)
+	defer cancel()
+	b := &bench{o: o}
+	if len(o.Brokers) == 0 {
+		if b.broker, err = start(ctx, o.Exe, spec{Dir: filepath.Join(o.dir, "broker")}); err != nil {
+			return nil, err
+		}
+		defer func() {
+			_, failed := b.broker.stop()
+			err = errors.Join(err, failed)
+		}()
+		o.Brokers = []string{b.broker.first.Addr}
+	}
+	if b.lab, err = openLab(ctx, o.Brokers, o.Partitions); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.lab.Close()) }()
+	rounds, err := b.rounds(ctx, began.Add(o.MaxTime))
+	if err != nil {
+		return nil, err
+	}
+	rates, err := b.rates(ctx, began.Add(o.MaxTime))
+	if err != nil {
+		return nil, err
+	}
+	report = newReport(o, rounds, rates, time.Since(began))
+	if b.broker != nil {
+		report.Machine.Broker = "embedded, a process of its own"
+	}
+	return report, nil
+}
+
+// rounds writes the input and runs every arm over it, round after round, until
+// all are done or the time is up. Round 0 warms the broker up and is not among
+// those returned; neither is a round that was not finished.
+func (b *bench) rounds(ctx context.Context, deadline time.Time) (done [][]Measured, err error) {
+	b.input = b.o.name + "-events"
+	if err := b.lab.makeTopics(ctx, "", b.input); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.lab.dropTopics(ctx, b.input)) }()
+	b.o.Progress(fmt.Sprintf("writing %d events", b.o.Events))
+	if b.want, err = b.lab.fill(ctx, b.input, b.o.Seed, b.o.Events, b.o.Customers); err != nil {
+		return nil, err
+	}
+	order := rand.New(rand.NewPCG(b.o.Seed, 2))
+	g := newGuard()
+	var longest time.Duration
+	for round := range b.o.Rounds + 1 {
+		if round > 1 && time.Now().Add(longest).After(deadline) {
+			break
+		}
+		began := time.Now()
+		ways := slices.Clone(b.o.Ways)
+		order.Shuffle(len(ways), func(i, j int) { ways[i], ways[j] = ways[j], ways[i] })
+		measured := make([]Measured, 0, len(ways))
+		for _, w := range ways {
+			b.o.Progress(fmt.Sprintf("round %d of %d: %s", round, b.o.Rounds, w))
+			m, err := b.quietly(ctx, g, w, round, deadline)
+			if err != nil {
+				return nil, err
+			}
+			measured = append(measured, m)
+		}
+		longest = max(longest, time.Since(began))
+		if round > 0 {
+			done = append(done, measured)
+		}
+	}
+	return done, nil
+}
+
+// quietly runs an arm, again if the machine was busy with something else, and
+// marks what no try made better.
+func (b *bench) quietly(ctx context.Context, g *guard, w Way, round int, deadline time.Time) (m Measured, err error) {
+	for try := range maxTries {
+		began := time.Now()
+		load, before := machineLoad(), g.drift()
+		if m, err = b.measure(ctx, w, round); err != nil {
+			return m, err
+		}
+		m.Load, m.Drift = load, max(before, g.drift())
+		m.Noisy = m.Drift > maxDrift
+		last := try == maxTries-1 || round == 0 || time.Now().Add(time.Since(began)).After(deadline)
+		if !m.Noisy || last {
+			break
+		}
+		b.o.Progress(fmt.Sprintf("round %d of %d: %s again, the machine drifted by %.0f %%", round, b.o.Rounds, w, 100*m.Drift))
+	}
+	return m, nil
+}

@@ -1,0 +1,83 @@
+package bench
+
+import (
+	"bufio"
+	"cmp"
+	"os"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// sample is what a process has used since its start.
+type sample struct {
+	At         time.Time     `json:"at"`
+	CPU        time.Duration `json:"cpu"` // user and system, of all threads
+	PeakRSS    int64         `json:"peak_rss"`
+	Allocs     uint64        `json:"allocs"`
+	AllocBytes uint64        `json:"alloc_bytes"`
+	Stalled    float64       `json:"stalled"` // seconds that partitions waited for room, summed over them
+	Commits    float64       `json:"commits"`
+}
+
+// takeSample looks at this process and at its metrics.
+func takeSample(from prometheus.Gatherer) (sample, error) {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return sample{}, os.NewSyscallError("getrusage", err)
+	}
+	heap := []metrics.Sample{{Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(heap)
+	s := sample{
+		At:      time.Now(),
+		CPU:     cpuOf(&used),
+		PeakRSS: cmp.Or(highWater(), int64(used.Maxrss)<<10),
+		Allocs:  heap[0].Value.Uint64(), AllocBytes: heap[1].Value.Uint64(),
+	}
+	families, err := from.Gather()
+	if err != nil {
+		return sample{}, err
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				switch {
+				case f.GetName() == "billstream_phase_seconds_total" && l.GetValue() == "backpressure":
+					s.Stalled += m.GetCounter().GetValue()
+				case f.GetName() == "billstream_commits_total" && l.GetValue() == "committed":
+					s.Commits += m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return s, nil
+}
+
+func cpuOf(used *syscall.Rusage) time.Duration {
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// highWater is the peak of this process's resident memory, 0 where there is no
+// /proc. The one of getrusage begins with that of the parent.
+func highWater() int64 {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if rest, ok := strings.CutPrefix(lines.Text(), "VmHWM:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			if err != nil {
+				return 0
+			}
+			return kib << 10
+		}
+	}
+	return 0
+}
