@@ -58,7 +58,7 @@ var table = map[string]row{
 	"dashboards/internal/gen": {why: "whoever watches needs none of our code"},
 
 	// L2: mechanism, which does not know the domain and no other mechanism
-	"internal/kafka":      {ours: []string{"internal/topics"}, others: []string{sarama, goka, prometheus}, why: "clients, without a word about customers"},
+	"internal/kafka":      {ours: []string{"internal/topics", "internal/failpoint"}, others: []string{sarama, goka, prometheus}, why: "clients, without a word about customers"},
 	"internal/eos":        {ours: []string{"internal/failpoint"}, others: []string{goka, sarama, prometheus}, why: "commits keys and bytes; the rest comes in as funcs"},
 	"internal/eos/writer": {ours: []string{"internal/eos", "internal/failpoint"}, others: []string{franz, prometheus}, why: "the one place of the transactional client"},
 	"internal/store":      {others: []string{goka + "/storage", prometheus}, why: "keeps bytes by key"},
@@ -70,13 +70,13 @@ var table = map[string]row{
 
 	// Tools that judge or measure the product from outside
 	"internal/verify": {ours: []string{"internal/customer", "internal/billing", "internal/topics", schemas, language, "codecs"}, others: []string{franz, protobuf, "github.com/prometheus/common/expfmt", "github.com/prometheus/client_model"}, http: true, why: "imports nothing that it judges"},
-	"internal/bench":  {ours: []string{"internal/topics", "internal/kafka", "internal/eos", "internal/eos/writer", "internal/store", "internal/devbroker", "codecs"}, others: []string{goka, sarama, franz, prometheus}, why: "compares clients, and so knows them all"},
+	"internal/bench":  {ours: []string{"internal/topics", "internal/kafka", "internal/eos", "internal/eos/writer", "internal/failpoint", "internal/store", "internal/devbroker", "codecs"}, others: []string{goka, sarama, franz, prometheus}, why: "compares clients, and so knows them all"},
 
 	// L4: where all meet
 	"internal/app": {
 		ours: []string{
 			"internal/customer", "internal/billing", "internal/topics", "codecs", "dashboards", "internal/kafka",
-			"internal/eos", "internal/eos/writer", "internal/store", "internal/devbroker", "processors", "views",
+			"internal/eos", "internal/eos/writer", "internal/failpoint", "internal/store", "internal/devbroker", "processors", "views",
 		},
 		others: []string{goka, prometheus, "github.com/prometheus/common/version", flock, netutil, "golang.org/x/sync/errgroup"},
 		http:   true, why: "joins the parts; the client library stays below",

@@ -20,7 +20,9 @@ type localFlags struct {
 	Listen         string        `group:"listeners" default:"127.0.0.1:8080" help:"Address of lookups and events; off: none; port 0: any."`
 	AdminListen    string        `group:"listeners" default:"127.0.0.1:8081" help:"Address of metrics and health; off: none; port 0: any."`
 	InsecureBind   bool          `group:"listeners" negatable:"" help:"Allow addresses beyond loopback without authentication."`
-	CommitInterval time.Duration `group:"process" default:"100ms" help:"Time between two commits, 10ms to 10s."`
+	Guarantee      string        `group:"process" enum:"exactly-once,at-least-once" default:"exactly-once" help:"exactly-once: rows, updates and offsets in one transaction; at-least-once: one after the other."`
+	CommitInterval time.Duration `group:"process" default:"100ms" help:"Longest time between two commits, 10ms to 10s."`
+	MaxStaged      byteSize      `group:"process" default:"64MiB" help:"What may be processed and not committed before processing waits."`
 	DrainTimeout   time.Duration `group:"life" default:"10s" help:"Longest time that a stop may take."`
 }
 
@@ -29,12 +31,13 @@ type runFlags struct {
 	localFlags
 	logFlags
 
-	Roles          []string      `group:"process" default:"processor,view" enum:"processor,view" help:"Which parts run in this process: processor, view."`
-	Brokers        []string      `group:"kafka" placeholder:"HOST:PORT" help:"Kafka brokers; none: the embedded broker."`
-	BrokerWait     time.Duration `group:"kafka" default:"10s" help:"How long to wait for a broker at the start; 0: for ever."`
-	SessionTimeout time.Duration `group:"kafka" default:"0s" placeholder:"10s" help:"After this silence the group goes on without a member; 0: 10s, with --instance-id 30s."`
-	Replication    int16         `group:"kafka" default:"0" placeholder:"3" help:"Copies of every topic that is made; 0: 3, with the embedded broker 1."`
-	InstanceID     string        `group:"kafka" name:"instance-id" placeholder:"NAME" help:"Stable name of this process: a restart moves no partition."`
+	Roles              []string      `group:"process" default:"processor,view" enum:"processor,view" help:"Which parts run in this process: processor, view."`
+	Brokers            []string      `group:"kafka" placeholder:"HOST:PORT" help:"Kafka brokers; none: the embedded broker."`
+	BrokerWait         time.Duration `group:"kafka" default:"10s" help:"How long to wait for a broker at the start; 0: for ever."`
+	SessionTimeout     time.Duration `group:"kafka" default:"0s" placeholder:"10s" help:"After this silence the group goes on without a member; 0: 10s, with --instance-id 30s."`
+	Replication        int16         `group:"kafka" default:"0" placeholder:"3" help:"Copies of every topic that is made; 0: 3, with the embedded broker 1."`
+	TransactionTimeout time.Duration `group:"kafka" default:"20s" help:"After this silence brokers abort the transaction of a dead process."`
+	InstanceID         string        `group:"kafka" name:"instance-id" placeholder:"NAME" help:"Stable name of this process: a restart moves no partition."`
 
 	MaxInflight    int `group:"listeners" default:"512" help:"HTTP requests in work; more get 503."`
 	MaxConnections int `group:"listeners" default:"2048" help:"Connections of each listener."`
@@ -44,6 +47,7 @@ type runFlags struct {
 	UpdatesAccount  bool   `group:"process" default:"true" negatable:"" help:"Updates carry the account as it is after them."`
 	UpdatesEncoding string `group:"process" enum:"protobuf,json" default:"protobuf" help:"Encoding of updates: protobuf or json."`
 
+	Watchdog      time.Duration `group:"life" default:"30s" help:"How long a partition with input may stand still before its processor is started again."`
 	ReadyGrace    time.Duration `group:"life" default:"30s" help:"How long a broker or a partition may be away before the process is not ready."`
 	ShutdownDelay time.Duration `group:"life" default:"0s" help:"On SIGTERM be not ready this long before the drain."`
 	LeaveOnStop   bool          `group:"life" negatable:"" help:"Give up the place of --instance-id when stopping."`
@@ -58,6 +62,8 @@ func (f *runFlags) config() app.Config {
 	c.SessionTimeout = f.SessionTimeout
 	c.Replication = f.Replication
 	c.InstanceID = f.InstanceID
+	c.TransactionTimeout = f.TransactionTimeout
+	c.Watchdog = f.Watchdog
 	c.MaxInflight = f.MaxInflight
 	c.MaxConnections = f.MaxConnections
 	if f.Ingest != "auto" {
@@ -81,7 +87,9 @@ func (f *localFlags) config() app.Config {
 		Listen:         f.Listen,
 		AdminListen:    f.AdminListen,
 		InsecureBind:   f.InsecureBind,
+		Guarantee:      f.Guarantee,
 		CommitInterval: f.CommitInterval,
+		MaxStaged:      int64(f.MaxStaged),
 		DrainTimeout:   f.DrainTimeout,
 		UpdatesAccount: true,
 	}

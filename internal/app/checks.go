@@ -13,6 +13,7 @@ func (a *App) checks() []check {
 		{name: "group", ask: a.groupJoined},
 		{name: "recovery", ask: a.groupRecovered},
 		{name: "view", ask: a.viewRecovered},
+		{name: "writer", ask: a.writerCommits},
 		{name: "drain", ask: a.notDraining},
 		{name: "lag_monitor", advice: true, ask: a.lagKnown},
 	}
@@ -60,6 +61,26 @@ func (a *App) groupRecovered() (bool, string) {
 	}
 	sum := a.group.recovery.Summary()
 	return false, fmt.Sprintf("%s: %d of %d partitions running, %d of %d records read", s.Reason, sum.Ready, sum.Partitions, sum.Done, sum.Target)
+}
+
+// commitGrace is how long staged records may wait for a commit.
+const commitGrace = 30 * time.Second
+
+// writerCommits fails while records are staged and none has been committed for
+// a while, or while the writer cannot get its identity.
+func (a *App) writerCommits() (bool, string) {
+	if !a.cfg.has(RoleProcessor) || !a.built.Load() {
+		return true, ""
+	}
+	s := a.group.engine.Status()
+	stopped := !s.Running && time.Since(s.Since) > commitGrace
+	switch {
+	case s.WriterError != "" && (stopped || s.EpochAge > commitGrace):
+		return false, s.WriterError
+	case s.EpochAge > commitGrace:
+		return false, fmt.Sprintf("%d records are staged, the oldest for %s", s.StagedRecords, s.EpochAge.Round(time.Second))
+	}
+	return true, ""
 }
 
 func (a *App) viewRecovered() (bool, string) {

@@ -31,11 +31,15 @@ type Config struct {
 	EmbeddedListen string        // embedded broker; 127.0.0.1:9092
 	InsecureBind   bool          // allow addresses beyond loopback without authentication
 
-	CommitInterval time.Duration // 100 ms; 10 ms to 10 s
-	ReadyGrace     time.Duration // 30 s
-	ShutdownDelay  time.Duration // 0
-	DrainTimeout   time.Duration // 10 s
-	LeaveOnStop    bool
+	Guarantee          string        // exactly-once, at-least-once; exactly-once
+	CommitInterval     time.Duration // longest time between two commits; 100 ms; 10 ms to 10 s
+	MaxStaged          int64         // bytes processed and not committed before processing waits; 64 MiB
+	TransactionTimeout time.Duration // after it brokers abort the transaction of a dead process; 20 s
+	Watchdog           time.Duration // how long a partition with input may stand still; 30 s
+	ReadyGrace         time.Duration // 30 s
+	ShutdownDelay      time.Duration // 0
+	DrainTimeout       time.Duration // 10 s
+	LeaveOnStop        bool
 
 	MaxInflight    int // HTTP requests in work; 512
 	MaxConnections int // sockets per listener; 2048

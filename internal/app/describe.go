@@ -11,7 +11,6 @@ import (
 
 // What this version is built with.
 const (
-	guarantee = "at-least-once"
 	storeKind = "memory"
 )
 
@@ -30,7 +29,7 @@ func describe(reg prometheus.Registerer, c Config, o Options) {
 		Name: "billstream_config_info",
 		Help: "1; what the process is configured for, as labels.",
 	}, []string{"hash", "guarantee", "store", "broker"})
-	info.WithLabelValues(o.ConfigHash, guarantee, storeKind, c.brokerKind()).Set(1)
+	info.WithLabelValues(o.ConfigHash, c.Guarantee, storeKind, c.brokerKind()).Set(1)
 	reg.MustRegister(
 		info,
 		buildInfo(o.Version),

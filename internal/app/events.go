@@ -100,15 +100,6 @@ func written(r codecs.Record) kafka.Record {
 	return out
 }
 
-// unframe takes a frame apart that the group emitted.
-func unframe(b []byte) (kafka.Record, error) {
-	r, err := codecs.ParseFrame(b)
-	if err != nil {
-		return kafka.Record{}, err
-	}
-	return written(r), nil
-}
-
 // startEvents opens the emitter behind POST /v1/events.
 func (a *App) startEvents(context.Context) error {
 	if !a.cfg.ingest() {

@@ -1,20 +1,25 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"hash"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/lovoo/goka"
-	"github.com/lovoo/goka/storage"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"billstream/codecs"
 	"billstream/internal/customer"
 	"billstream/internal/eos"
+	"billstream/internal/eos/writer"
+	"billstream/internal/failpoint"
 	"billstream/internal/kafka"
 	"billstream/internal/store"
 	"billstream/internal/topics"
@@ -36,22 +41,22 @@ type group struct {
 const (
 	becausePanic  = "panic"
 	becauseBroker = "broker"
+	becauseStuck  = "watchdog"
 	becauseOther  = "other"
 )
 
 // startGroup joins the processor group.
-func (a *App) startGroup(context.Context) error {
+func (a *App) startGroup(ctx context.Context) error {
 	if !a.cfg.has(RoleProcessor) {
 		return nil
 	}
 	clients := kafka.NewClients(a.kafka)
 	a.started("group clients", func(context.Context) error { return clients.Close() })
-	failures := kafka.NewProducerMetrics(a.registry, topics.Group, topics.BillingTable, topics.BillingUpdates, topics.DeadLetters)
-	positions, err := kafka.OpenProducer(a.kafka, kafka.ProducerOptions{Limits: a.limits, Metrics: failures})
+	w, err := a.openWriter(ctx)
 	if err != nil {
 		return err
 	}
-	a.started("position writer", func(context.Context) error { return positions.Close() })
+	a.started("writer", func(context.Context) error { w.Close(); return nil })
 	a.group = &group{
 		brokers: a.kafka.Brokers, log: a.log,
 		billing: processors.NewBilling(processors.Config{
@@ -67,8 +72,8 @@ func (a *App) startGroup(context.Context) error {
 		recovery: eos.NewRecovery(a.recoveryConfig(eos.Active, true)),
 		restarts: countRestarts(a.registry),
 	}
-	a.group.engine = eos.New(a.engineConfig(clients, positions, failures))
-	a.started("offsets client", func(context.Context) error { return a.group.engine.Close() })
+	a.group.engine = eos.New(a.engineConfig(clients, w))
+	a.started("table reader", func(context.Context) error { return a.group.engine.Close() })
 	a.background("group", a.group.run)
 	if a.cfg.LeaveOnStop && a.cfg.InstanceID != "" {
 		a.leaveOnStop()
@@ -76,49 +81,101 @@ func (a *App) startGroup(context.Context) error {
 	return nil
 }
 
+// openWriter makes the writer of the wanted guarantee. Its identity is as
+// stable as the instance's, so that a restart frees at once what its
+// predecessor left open.
+func (a *App) openWriter(ctx context.Context) (eos.Writer, error) {
+	c := writer.Config{
+		Brokers:            a.kafka.Brokers,
+		ClientID:           "billstream-writer",
+		TransactionalID:    topics.Group + "-" + cmp.Or(a.cfg.InstanceID, rand.Text()),
+		TransactionTimeout: a.cfg.TransactionTimeout,
+		Table:              topics.BillingTable,
+		Limits:             a.limits,
+		Group:              topics.Group,
+		Topics:             []string{topics.BillingTable, topics.BillingUpdates, topics.DeadLetters},
+		Registerer:         a.registry,
+		Log:                a.log,
+	}
+	if a.cfg.Guarantee == AtLeastOnce {
+		return writer.NewPlain(c)
+	}
+	if err := writer.CheckFeatures(ctx, c); err != nil {
+		return nil, err
+	}
+	return writer.NewTransactional(c)
+}
+
 // engineConfig ties the engine to the clients and to the callback's counters.
-func (a *App) engineConfig(clients *kafka.Clients, positions *kafka.Producer, failures *kafka.ProducerMetrics) eos.Config {
+func (a *App) engineConfig(clients *kafka.Clients, w eos.Writer) eos.Config {
 	return eos.Config{
 		Group: topics.Group, Inputs: []string{topics.CustomerEvents},
-		CommitInterval: a.cfg.CommitInterval,
-		Brokers:        a.kafka.Brokers,
-		GroupConfig:    a.kafka.Sarama(kafka.Group),
-		OffsetsConfig:  a.kafka.Sarama(kafka.Admin),
-		NewConsumer:    clients.Consumer(kafka.Table),
-		NewProducer: func([]string, string, func() hash.Hash32) (goka.Producer, error) {
-			return kafka.OpenProducer(a.kafka, kafka.ProducerOptions{
-				Limits: a.limits, Metrics: failures,
-				Framed: []string{topics.BillingUpdates, topics.DeadLetters}, Unframe: unframe,
-			})
-		},
+		CommitInterval:  a.cfg.CommitInterval,
+		MaxStaged:       a.cfg.MaxStaged,
+		Watchdog:        a.cfg.Watchdog,
+		Brokers:         a.kafka.Brokers,
+		GroupConfig:     a.kafka.Sarama(kafka.Group),
+		Writer:          w,
+		NewConsumer:     clients.Consumer(kafka.Table),
 		NewTopicManager: clients.TopicManager(kafka.Table, a.replication),
-		NewStore:        func(string, int32) (storage.Storage, error) { return store.NewMemory(), nil },
+		NewStore:        func(int32) (eos.Store, error) { return store.NewMemory(), nil },
 		Hasher:          topics.NewHasher,
-		WritePosition: func(ctx context.Context, marks []eos.PositionMark) error {
-			return positions.Write(ctx, topics.BillingTable, a.positionRows(marks))
-		},
-		OnCommit:   func(_ string, partition int32, next int64) { a.group.billing.Committed(partition, next) },
-		OnRevoke:   func(partition int32) { a.group.billing.Revoked(partition) },
-		Recovery:   a.group.recovery,
-		Registerer: a.registry,
-		Log:        a.log,
+		Rows:            codecs.AccountRow{},
+		Output:          output,
+		PositionRow:     a.positionRow,
+		OnCommit:        func(_ string, partition int32, next int64) { a.group.billing.Committed(partition, next) },
+		OnRevoke:        func(partition int32) { a.group.billing.Revoked(partition) },
+		OnStuck:         a.saveStacks,
+		Recovery:        a.group.recovery,
+		Registerer:      a.registry,
+		Log:             a.log,
 	}
 }
 
-// positionRows says in the changelog how far each input partition has been
-// processed, and of which topic.
-func (a *App) positionRows(marks []eos.PositionMark) []kafka.Record {
-	records := make([]kafka.Record, 0, len(marks))
-	for _, m := range marks {
-		records = append(records, kafka.Record{
-			Partition: m.Partition,
-			Key:       topics.PositionKey(m.Partition, a.input.Partitions),
-			Value: codecs.AppendPosition(nil, &codecs.PositionRow{
-				NextOffset: m.Next, RecordedAt: customer.InstantOf(m.RecordedAt), TopicID: []byte(a.input.ID),
-			}),
-		})
+// output makes a record of what the callback emits.
+func output(topic, _ string, value any) (eos.Record, error) {
+	r, ok := value.(*codecs.Record)
+	if !ok {
+		return eos.Record{}, fmt.Errorf("output to %s is a %T, want a *codecs.Record", topic, value)
 	}
-	return records
+	if topic == topics.DeadLetters {
+		failpoint.Hit("eos.dead-letter-staged")
+	}
+	headers := make([]eos.Header, len(r.Headers))
+	for i, h := range r.Headers {
+		headers[i] = eos.Header{Key: h.Key, Value: h.Value}
+	}
+	return eos.Record{Topic: topic, Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: headers}, nil
+}
+
+// positionRow says in the changelog how far an input partition has been
+// processed, and of which topic.
+func (a *App) positionRow(m eos.PositionMark) eos.Row {
+	return eos.Row{
+		Key: string(topics.PositionKey(m.Partition, a.input.Partitions)),
+		Value: codecs.AppendPosition(nil, &codecs.PositionRow{
+			NextOffset: m.Next, RecordedAt: customer.InstantOf(m.RecordedAt), TopicID: []byte(a.input.ID),
+		}),
+	}
+}
+
+// keptStacks is how many files of stacks stay in the data directory.
+const keptStacks = 5
+
+// saveStacks writes what all goroutines do into the data directory, before the
+// watchdog frees a partition and the trace is lost.
+func (a *App) saveStacks(partition int32) {
+	name := filepath.Join(a.cfg.DataDir, fmt.Sprintf("stacks-%s-partition-%d.txt", time.Now().UTC().Format("20060102T150405.000"), partition))
+	buf := make([]byte, 8<<20)
+	if err := os.WriteFile(name, buf[:runtime.Stack(buf, true)], 0o640); err != nil {
+		a.log.Warn("stacks not saved", "err", err)
+	}
+	old, _ := filepath.Glob(filepath.Join(a.cfg.DataDir, "stacks-*.txt")) // the pattern is good
+	for _, name := range old[:max(0, len(old)-keptStacks)] {
+		if err := os.Remove(name); err != nil {
+			a.log.Warn("old stacks not removed", "err", err)
+		}
+	}
 }
 
 // leaveOnStop gives up the static member's place once the group has stopped.
@@ -193,14 +250,11 @@ func final(err error) bool {
 }
 
 func reasonOf(err error) string {
-	p, ok := errors.AsType[*eos.ProcessingError](err)
 	switch {
-	case !ok:
-		return becauseOther
 	case errors.Is(err, eos.ErrPanic):
 		return becausePanic
-	case p.Stage == "write":
-		return becauseBroker
+	case errors.Is(err, eos.ErrStuck):
+		return becauseStuck
 	}
 	return becauseOther
 }
@@ -212,7 +266,7 @@ func countRestarts(reg prometheus.Registerer) map[string]prometheus.Counter {
 	}, []string{"group", "reason"})
 	reg.MustRegister(vec)
 	restarts := map[string]prometheus.Counter{}
-	for _, r := range []string{"fenced", "aborted", becauseBroker, becausePanic, "watchdog", "changelog", becauseOther} {
+	for _, r := range []string{"fenced", "aborted", becauseBroker, becausePanic, becauseStuck, "changelog", becauseOther} {
 		restarts[r] = vec.WithLabelValues(topics.Group, r)
 	}
 	return restarts

@@ -64,11 +64,24 @@ type RecoveryStatus struct {
 	Target     int64    `json:"target"`
 	Rate       float64  `json:"rate"`
 	ETASeconds *float64 `json:"eta_seconds"`
+	BlockedBy  *Blocker `json:"blocked_by,omitempty"`
+}
+
+// Blocker is an open transaction that a recovery waits for.
+type Blocker struct {
+	Topic     string  `json:"topic"`
+	Partition int32   `json:"partition"`
+	Offset    int64   `json:"offset"` // its first
+	Seconds   float64 `json:"seconds"`
 }
 
 // CommitStatus is how often the group commits.
 type CommitStatus struct {
-	IntervalMS int64 `json:"interval_ms"`
+	IntervalMS    int64      `json:"interval_ms"` // the longest
+	Last          *time.Time `json:"last"`        // null before the first
+	StagedRecords int64      `json:"staged_records"`
+	StagedBytes   int64      `json:"staged_bytes"`
+	EpochAgeMS    int64      `json:"epoch_age_ms"`
 }
 
 // StoreStatus is where the state stands.
@@ -82,7 +95,7 @@ func (a *App) status() Status {
 	_, checks := a.ask()
 	s := Status{
 		Version: a.opt.Version, Instance: a.cfg.InstanceID, State: a.life.state(), Since: a.began,
-		Guarantee: guarantee, Broker: a.cfg.brokerKind(), ConfigHash: a.opt.ConfigHash, Checks: checks,
+		Guarantee: a.cfg.Guarantee, Broker: a.cfg.brokerKind(), ConfigHash: a.opt.ConfigHash, Checks: checks,
 		Topology: Topology{
 			Inputs: []string{topics.CustomerEvents}, Table: topics.BillingTable,
 			Outputs: []string{topics.BillingUpdates, topics.DeadLetters}, Partitions: a.cfg.Partitions,
@@ -100,7 +113,10 @@ func (a *App) status() Status {
 		lag[l.Partition] = l
 	}
 	if a.group != nil {
-		s.Group = groupStatus(a.group.engine.Status())
+		e := a.group.engine.Status()
+		s.Group = groupStatus(e)
+		s.Commit.Last = s.Group.LastCommit
+		s.Commit.StagedRecords, s.Commit.StagedBytes, s.Commit.EpochAgeMS = e.StagedRecords, e.StagedBytes, e.EpochAge.Milliseconds()
 		s.Partitions = append(s.Partitions, partitionStatus(eos.Active, a.group.recovery, lag)...)
 	}
 	if a.view != nil {
@@ -129,6 +145,9 @@ func partitionStatus(role eos.Role, r *eos.Recovery, lag map[int32]kafka.Partiti
 		}
 		if p.ETA >= 0 {
 			s.Recovery.ETASeconds = new(p.ETA.Seconds())
+		}
+		if p.Blocked > 0 {
+			s.Recovery.BlockedBy = &Blocker{Topic: topics.BillingTable, Partition: p.Partition, Offset: p.BlockedAt, Seconds: p.Blocked.Seconds()}
 		}
 		if l, ok := lag[p.Partition]; ok {
 			s.End, s.LagRecords, s.LagSeconds = new(l.Stable), new(l.Records), new(l.Age.Seconds())

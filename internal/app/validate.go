@@ -25,6 +25,12 @@ const (
 	RoleView      = "view"      // answers lookups
 )
 
+// Guarantees of the process.
+const (
+	ExactlyOnce = "exactly-once"  // rows, updates and offsets in one transaction
+	AtLeastOnce = "at-least-once" // updates, then rows, then offsets
+)
+
 // Embedded reports whether the process brings its own broker.
 func (c *Config) Embedded() bool { return len(c.Brokers) == 0 }
 
@@ -88,6 +94,8 @@ func (c *Config) positive(wrong func(string, any, string)) {
 		d    time.Duration
 	}{
 		{"session-timeout", c.SessionTimeout},
+		{"transaction-timeout", c.TransactionTimeout},
+		{"watchdog", c.Watchdog},
 		{"ready-grace", c.ReadyGrace},
 		{"shutdown-delay", c.ShutdownDelay},
 		{"drain-timeout", c.DrainTimeout},
@@ -95,6 +103,9 @@ func (c *Config) positive(wrong func(string, any, string)) {
 		if d.d < 0 {
 			wrong(d.name, d.d, "0s or more")
 		}
+	}
+	if c.MaxStaged < 1 {
+		wrong("max-staged", c.MaxStaged, "1 byte or more")
 	}
 	if c.MaxInflight < 1 {
 		wrong("max-inflight", c.MaxInflight, "1 or more")
@@ -108,6 +119,9 @@ func (c *Config) positive(wrong func(string, any, string)) {
 func (c *Config) oneOf(wrong func(string, any, string)) {
 	if !slices.Contains([]string{"", "on", off}, c.Ingest) {
 		wrong("ingest", c.Ingest, "on or off")
+	}
+	if !slices.Contains([]string{ExactlyOnce, AtLeastOnce}, c.Guarantee) {
+		wrong("guarantee", c.Guarantee, ExactlyOnce+" or "+AtLeastOnce)
 	}
 	if !slices.Contains([]string{"ignore", "dead-letter"}, c.UnknownTypes) {
 		wrong("unknown-types", c.UnknownTypes, "ignore or dead-letter")
@@ -171,7 +185,11 @@ func (c *Config) fill() {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
 	c.AdminListen = cmp.Or(c.AdminListen, "127.0.0.1:8081")
 	c.EmbeddedListen = cmp.Or(c.EmbeddedListen, "127.0.0.1:9092")
+	c.Guarantee = cmp.Or(c.Guarantee, ExactlyOnce)
 	c.CommitInterval = cmp.Or(c.CommitInterval, 100*time.Millisecond)
+	c.MaxStaged = cmp.Or(c.MaxStaged, 64<<20)
+	c.TransactionTimeout = cmp.Or(c.TransactionTimeout, 20*time.Second)
+	c.Watchdog = cmp.Or(c.Watchdog, 30*time.Second)
 	c.ReadyGrace = cmp.Or(c.ReadyGrace, 30*time.Second)
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, 10*time.Second)
 	c.MaxInflight = cmp.Or(c.MaxInflight, 512)

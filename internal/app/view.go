@@ -52,8 +52,9 @@ func (a *App) startView(context.Context) error {
 func (a *App) recoveryConfig(role eos.Role, waitStable bool) eos.RecoveryConfig {
 	return eos.RecoveryConfig{
 		Table: topics.BillingTable, Role: role,
-		End: func(ctx context.Context, topic string, partition int32) (int64, error) {
-			return a.admin.RecoveryEnd(ctx, topic, partition, waitStable)
+		Start: a.admin.Oldest,
+		End: func(ctx context.Context, topic string, partition int32, blocked func(int64)) (int64, error) {
+			return a.admin.RecoveryEnd(ctx, topic, partition, waitStable, blocked)
 		},
 		CheckRow:   a.checkRow,
 		CheckEnd:   a.checkTopicID,

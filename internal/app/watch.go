@@ -103,8 +103,8 @@ func (a *App) becomeReady() {
 	took := time.Since(a.began)
 	a.log.Info("recovery finished", "records", p.Target, "duration", took)
 	at := a.Addresses()
-	a.notice("billstream %s ready: at least once, %s, %d partitions, lookups on %s, admin on %s, after %.1f s",
-		a.opt.Version, a.brokerName(), a.input.Partitions, shown(at.Data), shown(at.Admin), took.Seconds())
+	a.notice("billstream %s ready: %s, %s, %d partitions, lookups on %s, admin on %s, after %.1f s",
+		a.opt.Version, a.cfg.Guarantee, a.brokerName(), a.input.Partitions, shown(at.Data), shown(at.Admin), took.Seconds())
 	close(a.ready)
 }
 

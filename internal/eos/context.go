@@ -1,31 +1,37 @@
 package eos
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
+
+	"billstream/internal/failpoint"
 )
 
 // inner gives the embedded context a field name that does not collide with its
 // method Context.
 type inner = goka.Context
 
-// recordContext is the context that callbacks get. Beside goka's methods it has
-// RecordKey, RecordValue and RecordHeaders, for a consumer that declares them.
-// Their bytes belong to sarama and are valid during the callback only. There is
-// one object per partition, used again for every record.
+// recordContext is the context that callbacks get: goka's, with Value,
+// SetValue, Delete and Emit on the staging buffer of the partition. Beside
+// goka's methods it has RecordKey, RecordValue and RecordHeaders, for a consumer
+// that declares them; their bytes belong to sarama and are valid during the
+// callback only. There is one object per partition, used again for every
+// record.
 type recordContext struct {
 	inner
-	part   *part
+	input  *input
 	engine *Engine
 	record *sarama.ConsumerMessage
+	failed bool
 }
 
 // wrap opens the bracket around a record; goka's mark closes it. It is called
 // in the goroutine of the partition, just before the callback.
 func (e *Engine) wrap(ctx goka.Context) goka.Context {
-	p, m, err := e.intake(ctx)
+	in, m, err := e.intake(ctx)
 	if err != nil {
 		e.fail(&ProcessingError{Stage: "process", Err: err})
 		ctx.Fail(err)
@@ -33,30 +39,27 @@ func (e *Engine) wrap(ctx goka.Context) goka.Context {
 		// record would be taken for another one.
 		panic(err)
 	}
-	c := &p.context
-	c.inner, c.part, c.engine, c.record = ctx, p, e, m
+	c := &in.part.context
+	c.inner, c.input, c.engine, c.record = ctx, in, e, m
 	return c
 }
 
 // intake finds the record that goka is about to process.
-func (e *Engine) intake(ctx goka.Context) (*part, *sarama.ConsumerMessage, error) {
+func (e *Engine) intake(ctx goka.Context) (*input, *sarama.ConsumerMessage, error) {
 	topic, partition, offset := string(ctx.Topic()), ctx.Partition(), ctx.Offset()
 	s := e.session.Load()
 	if s == nil {
 		return nil, nil, fmt.Errorf("record %s/%d@%d is outside a session, want one", topic, partition, offset)
 	}
-	p := s.part(topic, partition)
-	if p == nil {
+	in := s.input(topic, partition)
+	if in == nil {
 		return nil, nil, fmt.Errorf("record %s/%d@%d is of an unassigned partition, want a claim", topic, partition, offset)
 	}
-	m := p.ring.take(offset)
+	m := in.ring.take(offset)
 	if m == nil {
 		return nil, nil, fmt.Errorf("record %s/%d@%d is not kept, want it from the interceptor", topic, partition, offset)
 	}
-	if !p.track.begin(offset, m.Timestamp) {
-		return nil, nil, fmt.Errorf("record %s/%d@%d is out of order, want ascending offsets", topic, partition, offset)
-	}
-	return p, m, nil
+	return in, m, in.begin(m)
 }
 
 // RecordKey returns the record's key, nil for a null key.
@@ -75,20 +78,80 @@ func (c *recordContext) RecordHeaders(yield func(key, value []byte) bool) {
 	}
 }
 
+// Value implements goka.Context.
+func (c *recordContext) Value() any {
+	bytes, err := c.input.part.get(c.Key())
+	if err != nil {
+		c.giveUp(fmt.Errorf("read a row: %w", err))
+	}
+	if bytes == nil {
+		return nil
+	}
+	v, err := c.engine.cfg.Rows.Decode(bytes)
+	if err != nil {
+		c.giveUp(fmt.Errorf("decode a row into a %T: %w", v, errUnsaid))
+	}
+	return v
+}
+
+// SetValue implements goka.Context: it stages the row.
+func (c *recordContext) SetValue(value any, options ...goka.ContextOption) {
+	failpoint.Hit("eos.after-apply")
+	c.plain("SetValue", options)
+	if value == nil {
+		c.giveUp(errors.New("row is nil, want a value, or Delete"))
+	}
+	bytes, err := c.engine.cfg.Rows.Encode(value)
+	if err != nil {
+		c.giveUp(fmt.Errorf("encode a row of type %T: %w", value, errUnsaid))
+	}
+	c.input.part.next.set(c.Key(), bytes)
+	failpoint.Hit("eos.after-stage")
+}
+
+// Delete implements goka.Context: it stages the row's end.
+func (c *recordContext) Delete(options ...goka.ContextOption) {
+	c.plain("Delete", options)
+	c.input.part.next.set(c.Key(), nil)
+}
+
+// Emit implements goka.Context: it stages the output.
+func (c *recordContext) Emit(topic goka.Stream, key string, value any, options ...goka.ContextOption) {
+	failpoint.Hit("eos.after-apply")
+	c.plain("Emit", options)
+	r, err := c.engine.cfg.Output(string(topic), key, value)
+	if err != nil {
+		c.giveUp(err)
+	}
+	c.input.part.next.emit(r)
+	failpoint.Hit("eos.after-stage")
+}
+
+// plain refuses options: they cannot be read outside goka.
+func (c *recordContext) plain(call string, options []goka.ContextOption) {
+	if len(options) > 0 {
+		c.refuse(call+" with options", "they cannot be staged")
+	}
+}
+
 // Fail implements goka.Context. While a partition stops goka's Fail returns,
-// and the record would be marked as if nothing had happened: it is struck out
-// first.
+// and the record would be marked as if nothing had happened: the mark is kept
+// from closing the bracket.
 func (c *recordContext) Fail(err error) {
-	c.part.track.fail(c.record.Offset)
+	c.failed = true
 	c.engine.fail(&ProcessingError{Stage: "process", Err: err})
 	c.inner.Fail(err)
 }
 
+// giveUp ends the callback. The panic is for the case that goka's Fail returns.
+func (c *recordContext) giveUp(err error) {
+	c.Fail(err)
+	panic(err)
+}
+
 // refuse ends the session for a call that a callback must not make.
 func (c *recordContext) refuse(call, why string) {
-	err := fmt.Errorf("callback calls %s, want none: %s", call, why)
-	c.Fail(err)
-	panic(err) // Fail returns while the partition stops, and the caller expects a result
+	c.giveUp(fmt.Errorf("callback calls %s, want none: %s", call, why))
 }
 
 // Loopback is refused: goka's loop topic keeps records for an hour.
@@ -98,7 +161,7 @@ func (c *recordContext) Loopback(string, any, ...goka.ContextOption) {
 
 // DeferCommit is refused: a mark must come from the callback's own bracket.
 func (c *recordContext) DeferCommit() func(error) {
-	c.refuse("DeferCommit", "a record is marked when its callback and its writes have ended")
+	c.refuse("DeferCommit", "a record is marked when its callback has ended")
 	return nil
 }
 
@@ -124,10 +187,10 @@ func (i interceptor) OnConsume(m *sarama.ConsumerMessage) {
 	if s == nil {
 		return
 	}
-	p := s.part(m.Topic, m.Partition)
-	if p == nil || !p.ring.put(m) {
+	in := s.input(m.Topic, m.Partition)
+	if in == nil || !in.ring.put(m) {
 		return
 	}
-	p.consumed.Inc()
-	p.bytes.Add(float64(len(m.Key) + len(m.Value)))
+	in.consumed.Inc()
+	in.bytes.Add(float64(len(m.Key) + len(m.Value)))
 }

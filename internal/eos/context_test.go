@@ -3,7 +3,6 @@ package eos
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -26,13 +25,20 @@ func TestARecordThatFailsWhileThePartitionStopsIsNotDone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			stopping := &stoppingContext{}
-			p := &part{}
 			e := &Engine{}
-			c := &recordContext{inner: stopping, part: p, engine: e, record: &sarama.ConsumerMessage{Offset: 4}}
-			p.track.begin(4, time.Time{})
+			s := &session{engine: e, lookup: map[string]map[int32]*input{}}
+			p := &part{session: s, next: newBuffer(1), committing: newBuffer(1)}
+			in := &input{part: p, topic: "t"}
+			s.lookup["t"] = map[int32]*input{0: in}
+			c := &p.context
+			*c = recordContext{inner: stopping, input: in, engine: e, record: &sarama.ConsumerMessage{Topic: "t", Offset: 4}}
+			p.mu.Lock() // as begin does
+			p.next.set("k", []byte("v"))
 			call(c)
-			p.track.mark(5) // as goka does when the callback returns
-			if _, _, n := p.track.due(); n != 0 {
+			s.MarkOffset("t", 0, 5, "") // as goka does when the callback returns
+			p.want.Store(true)
+			p.trySeal()
+			if p.slot.Load() != nil || p.next.records != 0 {
 				t.Error("failed record is to be committed")
 			}
 			if stopping.failed == nil || e.takeFailure() == nil {

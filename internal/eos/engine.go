@@ -3,6 +3,7 @@ package eos
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"hash"
 	"log/slog"
 	"slices"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
-	"github.com/lovoo/goka/storage"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -22,40 +22,49 @@ type Config struct {
 	Group  string   // of goka's group graph; also the label of the metrics
 	Inputs []string // the input topics of the group
 
-	// CommitInterval is the time between two commits. 0 means 100 ms.
+	// CommitInterval is the longest time between the starts of two epochs while
+	// something is staged. 0 means 100 ms.
 	CommitInterval time.Duration
+	// MaxStaged is how many bytes may be staged before callbacks wait for a
+	// commit. 0 means 64 MiB.
+	MaxStaged int64
+	// Watchdog is how long a partition with pending input may stand still
+	// before its session ends with ErrStuck. 0 means 30 s.
+	Watchdog time.Duration
 	// Buffer is how many records goka may hold for a partition before it
 	// processes them. 0 means 256.
 	Buffer int
 
-	// Brokers, GroupConfig and OffsetsConfig are for the two clients that the
-	// engine opens: the group's member, and the one that commits offsets. The
-	// engine copies both configurations.
-	Brokers                    []string
-	GroupConfig, OffsetsConfig *sarama.Config
-
+	// Brokers and GroupConfig are for the group's member. The engine copies the
+	// configuration.
+	Brokers     []string
+	GroupConfig *sarama.Config
 	// NewGroup, if set, makes the group's member instead of sarama. The
 	// interceptor must see every record of the inputs before goka does.
 	NewGroup func(sarama.ConsumerInterceptor) (sarama.ConsumerGroup, error)
-	// CommitOffsets, if set, commits offsets instead of a client of the
-	// engine's own. It returns nil only if the coordinator has accepted all.
-	CommitOffsets func(context.Context, Offsets) error
 
+	Writer          Writer                     // makes epochs durable; the engine opens and resets it, the caller closes it
 	NewConsumer     goka.SaramaConsumerBuilder // reads the changelog: read committed, errors returned
-	NewProducer     goka.ProducerBuilder       // every promise is resolved once the brokers have answered
 	NewTopicManager goka.TopicManagerBuilder
-	NewStore        storage.Builder // a fresh and empty store for each call
+	NewStore        func(partition int32) (Store, error) // a fresh and empty store for each call
 	Hasher          func() hash.Hash32
 
-	// WritePosition writes a position row for every mark and returns nil once
-	// all are acknowledged. It is called before the offsets of the same marks
-	// are committed.
-	WritePosition func(context.Context, []PositionMark) error
+	// Rows is the codec of the group table. Encode must not keep the value, and
+	// neither may panic.
+	Rows goka.Codec
+	// Output makes a record of what a callback emits. An error ends the
+	// session.
+	Output func(topic, key string, value any) (Record, error)
+	// PositionRow says in the group table how far an input has been processed.
+	PositionRow func(PositionMark) Row
+
 	// OnCommit is told the next offset to read of a partition that has moved,
 	// once it is committed; OnRevoke that a partition's uncommitted work is
-	// dropped, at the end of every session. Both may be nil.
+	// dropped, at the end of every session; OnStuck that the watchdog ends the
+	// session of a partition. All may be nil.
 	OnCommit func(topic string, partition int32, next int64)
 	OnRevoke func(partition int32)
+	OnStuck  func(partition int32)
 
 	Recovery   *Recovery // of the group table, role Active
 	Registerer prometheus.Registerer
@@ -71,6 +80,11 @@ type Status struct {
 	Generation int32     // of the current or last session
 	Partitions []int32   // assigned in the current session, ascending
 	LastCommit time.Time // zero before the first
+
+	StagedBytes   int64         // processed and not yet committed
+	StagedRecords int64         // the same in records
+	EpochAge      time.Duration // since the oldest of them was staged; 0 without
+	WriterError   string        // why the last commit or Open failed; "" after a success
 }
 
 // Engine makes a goka processor safe to bill with. It outlives the processors
@@ -79,25 +93,43 @@ type Status struct {
 type Engine struct {
 	cfg     Config
 	metrics *metrics
-	offsets *coordinator
 	session atomic.Pointer[session] // nil between sessions
+	readers sync.WaitGroup          // of the changelog, letting go
 
 	mu      sync.Mutex
 	status  Status
-	failure error // why the current session must end for good
+	failure error           // why the current session must end for good
+	kept    map[int32]*base // of the assigned partitions, over sessions
+	reader  sarama.Consumer // of the changelog; nil until it is needed
 }
 
 // New returns an engine and registers its metrics. It opens nothing.
 func New(cfg Config) *Engine {
 	cfg.CommitInterval = cmp.Or(cfg.CommitInterval, 100*time.Millisecond)
+	cfg.MaxStaged = cmp.Or(cfg.MaxStaged, 64<<20)
+	cfg.Watchdog = cmp.Or(cfg.Watchdog, 30*time.Second)
 	cfg.Buffer = cmp.Or(cfg.Buffer, 256)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	e := &Engine{cfg: cfg, offsets: newCoordinator(cfg.Brokers, cfg.OffsetsConfig)}
-	e.metrics = newMetrics(cfg.Registerer, cfg.Group, e.buffered)
+	e := &Engine{cfg: cfg, kept: map[int32]*base{}}
+	e.metrics = newMetrics(cfg.Registerer, cfg.Group, e)
 	e.status = Status{Reason: "not started", Since: cfg.Now()}
 	return e
+}
+
+// Close disconnects the engine's own reader. The processors must have ended.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	reader := e.reader
+	e.reader = nil
+	e.mu.Unlock()
+	if reader == nil {
+		return nil
+	}
+	err := reader.Close()
+	e.readers.Wait()
+	return err
 }
 
 // ProcessorOptions returns the options that tie a goka processor to the engine.
@@ -108,8 +140,8 @@ func (e *Engine) ProcessorOptions() []goka.ProcessorOption {
 		goka.WithContextWrapper(e.wrap),
 		goka.WithProducerBuilder(e.buildProducer),
 		goka.WithConsumerSaramaBuilder(e.cfg.NewConsumer),
-		goka.WithTopicManagerBuilder(e.cfg.Recovery.topicManagers(e.sessionContext, e.cfg.NewTopicManager)),
-		goka.WithStorageBuilder(e.cfg.Recovery.stores(e.cfg.NewStore)),
+		goka.WithTopicManagerBuilder(e.buildManager),
+		goka.WithStorageBuilder(e.buildTable),
 		goka.WithHasher(e.cfg.Hasher),
 		goka.WithNilHandling(goka.NilProcess),
 		goka.WithPartitionChannelSize(e.cfg.Buffer),
@@ -122,6 +154,7 @@ func (e *Engine) Status() Status {
 	defer e.mu.Unlock()
 	s := e.status
 	s.Partitions = slices.Clone(s.Partitions)
+	s.StagedRecords, s.StagedBytes, s.EpochAge = e.backlog()
 	return s
 }
 
@@ -167,30 +200,38 @@ func (e *Engine) sessionContext() context.Context {
 	return context.Background()
 }
 
-// buffered counts the records that were fetched and wait for their partition.
-func (e *Engine) buffered() float64 {
-	n := 0
-	if s := e.session.Load(); s != nil {
-		for _, p := range s.parts {
-			n += p.ring.len()
-		}
-	}
-	return float64(n)
+// buildProducer implements goka.ProducerBuilder. Nothing is written through it:
+// rows and outputs are staged in the context.
+func (e *Engine) buildProducer([]string, string, func() hash.Hash32) (goka.Producer, error) {
+	return noProducer{}, nil
 }
 
-// buildProducer implements goka.ProducerBuilder.
-func (e *Engine) buildProducer(brokers []string, clientID string, hasher func() hash.Hash32) (goka.Producer, error) {
-	p, err := e.cfg.NewProducer(brokers, clientID, hasher)
-	if err != nil {
-		return nil, err
-	}
-	return newOrderedProducer(p, e.cfg.Recovery.cfg.Table, e.emitFailed), nil
+// noProducer answers writes that pass the context by.
+type noProducer struct{}
+
+// Emit implements goka.Producer.
+func (noProducer) Emit(topic, _ string, _ []byte) *goka.Promise {
+	promise, finish := goka.NewPromiseWithFinisher()
+	finish(nil, fmt.Errorf("topic %s is written past the context, want every write staged", topic))
+	return promise
 }
 
-// emitFailed keeps the cause of a failed write: goka makes a text of it, and
-// puts the key in.
-func (e *Engine) emitFailed(err error) {
-	if err != nil {
-		e.fail(&ProcessingError{Stage: "write", Err: err})
-	}
+// EmitWithHeaders implements goka.Producer.
+func (p noProducer) EmitWithHeaders(topic, key string, value []byte, _ goka.Headers) *goka.Promise {
+	return p.Emit(topic, key, value)
+}
+
+// Close implements goka.Producer.
+func (noProducer) Close() error { return nil }
+
+func (e *Engine) setLastCommit(at time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.status.LastCommit, e.status.WriterError = at, ""
+}
+
+func (e *Engine) setWriterError(err *WriteError) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.status.WriterError = err.Error()
 }

@@ -60,11 +60,11 @@ func (e *FencedError) Unwrap() error { return e.Err }
 // Hint says what to do about it, in one line.
 func (e *FencedError) Hint() string { return "give every process an instance id of its own" }
 
-// ProcessingError says that goka gave up a session: a callback failed or
-// panicked, a write was refused, or a table did not recover. A new processor
+// ProcessingError says that goka gave up a session: a callback failed, panicked
+// or stood still, or a table did not recover. A new processor
 // may go on from the last commit.
 type ProcessingError struct {
-	Stage string // setup, process, write
+	Stage string // setup, process, store
 	Err   error
 }
 

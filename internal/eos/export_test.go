@@ -7,9 +7,6 @@ import (
 	"github.com/lovoo/goka"
 )
 
-// Coordinate commits with the engine's own client.
-func (e *Engine) Coordinate(ctx context.Context, o Offsets) error { return e.offsets.commit(ctx, o) }
-
 // TopicManagers wraps a builder as ViewOptions does.
 func (r *Recovery) TopicManagers(ctx context.Context, build goka.TopicManagerBuilder) goka.TopicManagerBuilder {
 	return r.topicManagers(func() context.Context { return ctx }, build)

@@ -1,13 +1,13 @@
 package eos_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
@@ -75,96 +75,155 @@ func TestAFailedCallbackIsNeverSkipped(t *testing.T) {
 	}
 }
 
-func TestARecordWhoseWriteFailsHoldsTheOffsetBack(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 1)
-	all := make([]string, 40)
-	for i := range all {
-		all[i] = fmt.Sprintf("k-%d", i)
-	}
-	w.produce(all...)
-	var failed atomic.Bool
-	var p processed
-	m := w.member(func(m *member) {
-		m.callback = func(ctx goka.Context, _ any) {
-			p.at[ctx.Offset()].Store(true)
-			ctx.Emit(output, ctx.Key(), []byte(ctx.Key()))
+// refusing makes the nth Write fail without having done anything.
+func refusing(nth int64, failure eos.Failure) func(*eos.Epoch) error {
+	var n atomic.Int64
+	return func(*eos.Epoch) error {
+		if n.Add(1) == nth {
+			return &eos.WriteError{Failure: failure, Step: "produce", Err: errors.New("told to")}
 		}
-		m.failEmit = func(_ string, value []byte) error {
-			if bytes.Equal(value, []byte("k-7")) && failed.CompareAndSwap(false, true) {
-				return sarama.ErrMessageSizeTooLarge
-			}
-			return nil
-		}
-	})
-	if err := m.runUntilItFails(); !errors.Is(err, sarama.ErrMessageSizeTooLarge) {
-		t.Errorf("Run returned %v, want the cause of the failed write", err)
-	}
-	if got := w.committed()[0]; got != 7 {
-		t.Errorf("committed offset is %d, want 7", got)
-	}
-	m.start()
-	eventually(t, "everything is committed", w.caughtUp)
-	seen := map[string]bool{}
-	for _, r := range w.read(output) {
-		seen[string(r.Value)] = true
-	}
-	for _, k := range all {
-		if !seen[k] {
-			t.Errorf("output of %s is missing", k)
-		}
+		return nil
 	}
 }
 
-func TestARefusedCommitStartsANewSession(t *testing.T) {
+func TestADroppedEpochIsProcessedAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1)
-	w.produce(keys(20)...)
-	var refused atomic.Bool
-	var direct *eos.Engine
-	m := w.member(func(m *member) {
-		m.commit = func(ctx context.Context, o eos.Offsets) error {
-			if refused.CompareAndSwap(false, true) {
-				o.Generation-- // a zombie's commit
+	for _, failure := range []eos.Failure{eos.Aborted, eos.Lost, eos.Unknown} {
+		t.Run(string(failure), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1)
+			w.produce(keys(40)...)
+			m := w.member(func(m *member) { m.writer.before = refusing(2, failure); m.staged = 300 })
+			m.start()
+			eventually(t, "everything is committed", w.caughtUp)
+			w.wantRows(counts(keys(40)))
+			w.wantOutputs(counts(keys(40)))
+			if m.engine.Status().Generation < 2 || m.writer.opened.Load() < 2 {
+				t.Errorf("generation is %d after %d openings, want a second session and writer", m.engine.Status().Generation, m.writer.opened.Load())
 			}
-			return direct.Coordinate(ctx, o)
-		}
-	})
-	direct = eos.New(eos.Config{Group: "direct", Brokers: brokersOf(w.cluster), OffsetsConfig: config("direct"), Registerer: newRegistry()})
-	t.Cleanup(func() { direct.Close() })
-	m.start()
-	eventually(t, "everything is committed", w.caughtUp)
-	if m.engine.Status().Generation < 2 {
-		t.Errorf("generation is %d, want a second session", m.engine.Status().Generation)
+			result := map[eos.Failure]string{eos.Aborted: "aborted", eos.Lost: "fenced", eos.Unknown: "unknown"}[failure]
+			wantMetric(t, m.registry, fmt.Sprintf(`billstream_commits_total{group="sum",result=%q}`, result), 1)
+			if n := samples(t, m.registry)[`billstream_records_aborted_total{group="sum"}`]; n == 0 {
+				t.Error("no record is counted as aborted")
+			}
+		})
 	}
-	wantMetric(t, m.registry, `billstream_commits_total{group="sum",result="fenced"}`, 1)
 }
 
-func TestOffsetsAreNotCommittedBeforeTheirPositionRows(t *testing.T) {
+func TestALostAnswerNeitherRepeatsNorLoses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.produce(keys(40)...)
+	var n atomic.Int64
+	m := w.member(func(m *member) {
+		m.staged = 300
+		m.writer.after = func(_ *eos.Epoch, err error) error {
+			if n.Add(1) == 2 && err == nil { // committed, but nobody says so
+				return &eos.WriteError{Failure: eos.Unknown, Step: "end", Err: context.DeadlineExceeded}
+			}
+			return err
+		}
+	})
+	m.start()
+	eventually(t, "everything is committed", w.caughtUp)
+	w.wantRows(counts(keys(40)))
+	w.wantOutputs(counts(keys(40)))
+}
+
+func TestAFencedWriterLeavesForGood(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
 	w.produce(keys(5)...)
-	var block atomic.Bool
-	block.Store(true)
-	tried := make(chan struct{}, 100)
+	m := w.member(func(m *member) { m.instance = "one"; m.writer.before = refusing(1, eos.Fenced) })
+	var fenced *eos.FencedError
+	if err := m.runUntilItFails(); !errors.As(err, &fenced) || fenced.InstanceID != "one" {
+		t.Errorf("Run returned %v, want a *FencedError of instance one", err)
+	}
+	if n := m.writer.opened.Load(); n != 1 {
+		t.Errorf("writer was opened %d times, want 1: a second would fence the rightful owner", n)
+	}
+}
+
+func TestASlowCallbackDelaysItsOwnPartitionAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	var slow, fast string
+	for i := 0; slow == "" || fast == ""; i++ {
+		k := fmt.Sprintf("k-%d", i)
+		if masked(k, 2) == 0 {
+			slow = k
+		} else {
+			fast = k
+		}
+	}
+	release := make(chan struct{})
+	w.produce(slow, fast, fast)
 	m := w.member(func(m *member) {
-		m.positive = func([]eos.PositionMark) error {
-			if block.Load() {
-				tried <- struct{}{}
-				return errors.New("no answer")
+		m.callback = func(ctx goka.Context, msg any) {
+			if ctx.Key() == slow {
+				<-release
 			}
-			return nil
+			sum(ctx, msg)
 		}
 	})
 	m.start()
-	<-tried
-	<-tried
+	eventually(t, "the fast partition is committed", func() bool { return w.committed()[1] == 2 })
 	if got := w.committed()[0]; got > 0 {
-		t.Errorf("committed offset is %d without a position row, want none", got)
+		t.Errorf("slow partition is committed up to %d, want nothing yet", got)
 	}
-	block.Store(false)
+	close(release)
 	eventually(t, "everything is committed", w.caughtUp)
-	w.wantRows(counts(keys(5)))
+	w.wantRows(map[string]string{slow: "1", fast: "2"})
+}
+
+func TestCallbacksWaitWhileTooMuchIsStaged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.produce(keys(60)...)
+	gate := make(chan struct{})
+	var seen atomic.Int64
+	m := w.member(func(m *member) {
+		m.staged = 1000
+		m.writer.before = func(*eos.Epoch) error { <-gate; return nil }
+		m.callback = func(ctx goka.Context, msg any) { seen.Add(1); sum(ctx, msg) }
+	})
+	m.start()
+	eventually(t, "callbacks wait", func() bool { return m.engine.Status().StagedBytes > 1000 })
+	if n := seen.Load(); n > 20 {
+		t.Errorf("%d records were processed while no commit ended, want about 8", n)
+	}
+	close(gate)
+	eventually(t, "everything is committed", w.caughtUp)
+	w.wantRows(counts(keys(60)))
+}
+
+func TestTheWatchdogFreesAStuckPartition(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.produce(keys(10)...)
+	release, told := make(chan struct{}), make(chan int32, 1)
+	var once atomic.Bool
+	m := w.member(func(m *member) {
+		m.watchdog = 300 * time.Millisecond
+		m.stuck = func(p int32) { told <- p; close(release) }
+		m.callback = func(ctx goka.Context, msg any) {
+			if once.CompareAndSwap(false, true) {
+				<-release
+			}
+			sum(ctx, msg)
+		}
+	})
+	if err := m.runUntilItFails(); !errors.Is(err, eos.ErrStuck) {
+		t.Errorf("Run returned %v, want ErrStuck", err)
+	}
+	if p := <-told; p != 0 {
+		t.Errorf("partition %d was named, want 0", p)
+	}
+	wantMetric(t, m.registry, `billstream_watchdog_trips_total{group="sum"}`, 1)
+	m.start()
+	eventually(t, "everything is committed", w.caughtUp)
+	w.wantRows(counts(keys(10)))
+	w.wantOutputs(counts(keys(10)))
 }
 
 // consumed is what a callback may ask of the context.

@@ -48,7 +48,7 @@ func (m *topicManager) GetOffset(topic string, n int32, time int64) (int64, erro
 		return m.again(p, topic, n)
 	}
 	p.enter(connecting)
-	end, err := m.recovery.cfg.End(m.lives(), topic, n)
+	end, err := p.findEnd(m.lives())
 	if err != nil {
 		return 0, m.recovery.broke(fmt.Errorf("find the end of %s/%d: %w", topic, n, err))
 	}
@@ -95,9 +95,6 @@ func (r *Recovery) stores(build storage.Builder) storage.Builder {
 		return g, err
 	}
 }
-
-// notStored is what a store answers that has no offset.
-const notStored = -1
 
 // GetOffset implements storage.Storage.
 func (g *gate) GetOffset(def int64) (int64, error) {

@@ -16,6 +16,8 @@ const (
 	firstPause    = 100 * time.Millisecond // after broker trouble or a short session, doubling
 	lastPause     = 5 * time.Second
 	unstablePause = 250 * time.Millisecond // while somebody's transaction holds the offsets
+	droppedPause  = 50 * time.Millisecond  // after an epoch that was dropped
+	deniedPause   = 5 * time.Second        // while a right or a login is missing
 	shortSession  = time.Second
 )
 
@@ -58,6 +60,10 @@ func (g *group) Consume(ctx context.Context, topics []string, handler sarama.Con
 			return err
 		case errors.Is(err, sarama.ErrUnstableOffsetCommit):
 			pause = unstablePause
+		case isDenied(err):
+			pause = deniedPause
+		case isDropped(err) && pause == 0:
+			pause = droppedPause
 		case err != nil || g.engine.cfg.Now().Sub(began) < shortSession:
 			pause = min(max(2*pause, firstPause), lastPause)
 		default:
@@ -73,6 +79,9 @@ func (g *group) Consume(ctx context.Context, topics []string, handler sarama.Con
 
 // consume runs one session and returns what ended it, nil for a rebalance.
 func (g *group) consume(ctx context.Context, topics []string, h *sessionHandler) error {
+	if err := g.engine.cfg.Writer.Open(ctx); err != nil {
+		return g.engine.writerFailed(writeError(err))
+	}
 	member, err := g.open()
 	if err != nil {
 		return err
@@ -83,7 +92,42 @@ func (g *group) consume(ctx context.Context, topics []string, h *sessionHandler)
 	heard := g.engine.listen(member.Errors(), h.hear)
 	err = member.Consume(sctx, topics, h)
 	heard()
+	if h.session != nil {
+		if w := h.session.failure.Load(); w != nil {
+			return g.engine.writerFailed(w)
+		}
+	}
 	return err
+}
+
+// writerFailed gives the writer's identity up and returns what its error means
+// for the loop. Nobody takes an identity again that somebody else has: two
+// twins must not fence each other for ever.
+func (e *Engine) writerFailed(err *WriteError) error {
+	e.setWriterError(err)
+	switch err.Failure {
+	case Fenced:
+		e.metrics.restarts["fenced"].Inc()
+		return e.fenced(err)
+	case Unsupported:
+		return refused(err)
+	case Aborted, Lost:
+		e.metrics.restarts["aborted"].Inc()
+	default:
+		e.metrics.restarts["error"].Inc()
+	}
+	e.cfg.Writer.Reset()
+	return err
+}
+
+func isDenied(err error) bool {
+	w, ok := errors.AsType[*WriteError](err)
+	return ok && w.Failure == Unauthorized
+}
+
+func isDropped(err error) bool {
+	_, ok := errors.AsType[*WriteError](err)
+	return ok
 }
 
 // listen passes the member's errors to hear until the returned func is called.
@@ -129,6 +173,9 @@ func (g *group) judge(ctx context.Context, h *sessionHandler, err error) error {
 	seen, broken := e.takeFailure(), e.cfg.Recovery.takeBroken()
 	if errors.Is(err, sarama.ErrFencedInstancedId) {
 		seen = e.fenced(err)
+	}
+	if identity(err) {
+		seen = err
 	}
 	if r := e.cfg.Recovery.Refused(); r != nil {
 		seen = r
@@ -188,6 +235,10 @@ func (e *Engine) interrupted(err error, pause time.Duration) {
 		return
 	}
 	e.metrics.failed.Inc()
+	if w, ok := errors.AsType[*WriteError](err); ok {
+		e.setStatus(false, fmt.Sprintf("epoch dropped: %s", w.Failure), nil)
+		return // the committer has said so
+	}
 	e.setStatus(false, "no session with the brokers", nil)
 	e.cfg.Log.Warn("session ended", "group", e.cfg.Group, "err", err, "pause", pause)
 }

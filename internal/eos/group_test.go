@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"billstream/internal/eos"
 )
 
 func keys(n int) []string {
@@ -33,6 +35,24 @@ func (w *world) rows() map[string]string {
 	t := w.table()
 	maps.DeleteFunc(t, func(k, _ string) bool { return k[0] == '~' })
 	return t
+}
+
+// wantOutputs checks that every key's outputs are 1 to the wanted count, in this
+// order.
+func (w *world) wantOutputs(want map[string]string) {
+	w.t.Helper()
+	seen := map[string]int{}
+	for _, r := range w.read(output) {
+		seen[string(r.Key)]++
+		if string(r.Value) != strconv.Itoa(seen[string(r.Key)]) {
+			w.t.Errorf("output %d of %s is %s", seen[string(r.Key)], r.Key, r.Value)
+		}
+	}
+	for k, n := range want {
+		if strconv.Itoa(seen[k]) != n {
+			w.t.Errorf("%s has %d outputs, want %s", k, seen[k], n)
+		}
+	}
 }
 
 func (w *world) wantRows(want map[string]string) {
@@ -75,13 +95,16 @@ func TestTheEndOfASessionCommitsWhatIsDone(t *testing.T) {
 	w := newWorld(t, 2)
 	all := keys(60)
 	w.produce(all...)
-	m := w.member(func(m *member) { m.interval = time.Hour })
+	release, stopping := make(chan struct{}), make(chan error)
+	m := w.member(func(m *member) { m.writer.before = func(*eos.Epoch) error { <-release; return nil } })
 	stop := m.start()
-	eventually(t, "outputs are written", func() bool { return w.newest(output, 0)+w.newest(output, 1) == 60 })
+	eventually(t, "everything is staged", func() bool { return m.engine.Status().StagedRecords == 60 })
 	if got := m.seen(); len(got) != 0 {
-		t.Errorf("offsets %v are committed before the interval", got)
+		t.Errorf("offsets %v are committed before their epoch", got)
 	}
-	if err := stop(); err != nil {
+	go func() { stopping <- stop() }()
+	close(release)
+	if err := <-stopping; err != nil {
 		t.Fatal(err)
 	}
 	if !w.caughtUp() {

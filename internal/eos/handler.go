@@ -8,16 +8,20 @@ import (
 	"sync"
 
 	"github.com/IBM/sarama"
+
+	"billstream/internal/failpoint"
 )
 
 // sessionHandler stands between sarama and goka for one session.
 //
-//	Setup ──> claims, commits ──> Cleanup: goka ──> last commit ──> end
+//	Setup: recovery ──> claims, commits ──> Cleanup: goka ──> last commits ──> end
 type sessionHandler struct {
-	engine  *Engine
-	handler sarama.ConsumerGroupHandler // goka's processor
-	cancel  context.CancelCauseFunc     // ends the session
-	session *session                    // set by Setup
+	engine    *Engine
+	handler   sarama.ConsumerGroupHandler // goka's processor
+	cancel    context.CancelCauseFunc     // ends the session
+	session   *session                    // set by Setup
+	committer *committer                  // set by Setup
+	watch     sync.WaitGroup              // the watchdog
 
 	mu    sync.Mutex
 	stage string
@@ -76,18 +80,31 @@ func (h *sessionHandler) hear(err error) {
 // goka recover, and starts to commit.
 func (h *sessionHandler) Setup(inner sarama.ConsumerGroupSession) error {
 	e := h.engine
+	failpoint.Hit("eos.setup")
 	h.session = newSession(e, inner, h.cancel)
+	context.AfterFunc(inner.Context(), func() { h.session.release(0) }) // whoever waits for room
+	h.committer = newCommitter(h.session)
+	if err := e.bases(h.session.partitions()); err != nil {
+		return h.fail("setup", err)
+	}
+	for _, p := range h.session.parts {
+		p.base = e.base(p.number)
+	}
 	e.session.Store(h.session)
 	e.cfg.Recovery.expect(h.session.partitions())
 	e.setStatus(false, "recovering", func(s *Status) {
 		s.Generation = inner.GenerationID()
 		s.Partitions = h.session.partitions()
 	})
-	if err := h.fail("setup", h.handler.Setup(h.session)); err != nil {
-		return err
-	}
+	err := h.handler.Setup(h.session)
 	if inner.Context().Err() != nil {
-		return nil // goka takes an interrupted recovery for a good one; no claim will start
+		if failpoint.Control("recovery-fallthrough") {
+			h.committer.start()
+		}
+		return nil // goka takes an interrupted recovery for a good one, or not; no claim will start
+	}
+	if err != nil {
+		return h.fail("setup", err)
 	}
 	for _, p := range h.session.partitions() {
 		if _, ok := e.cfg.Recovery.Ready(p); !ok {
@@ -97,7 +114,8 @@ func (h *sessionHandler) Setup(inner sarama.ConsumerGroupSession) error {
 	e.metrics.rebalanced(e.cfg.Now())
 	e.setStatus(true, "", nil)
 	e.cfg.Log.Info("rebalance", "group", e.cfg.Group, "generation", inner.GenerationID(), "partitions", h.session.partitions())
-	h.session.start()
+	h.committer.start()
+	h.watch.Go(func() { h.session.watch() })
 	return nil
 }
 
@@ -110,14 +128,15 @@ func (h *sessionHandler) ConsumeClaim(inner sarama.ConsumerGroupSession, claim s
 }
 
 // Cleanup implements sarama.ConsumerGroupHandler. The generation is valid until
-// it returns, so what goka finished is committed here.
-func (h *sessionHandler) Cleanup(inner sarama.ConsumerGroupSession) error {
+// it returns, so what the callbacks finished is committed here.
+func (h *sessionHandler) Cleanup(sarama.ConsumerGroupSession) error {
 	e := h.engine
+	failpoint.Hit("eos.cleanup")
 	e.metrics.revoking(e.cfg.Now())
 	e.setStatus(false, "rebalancing", func(s *Status) { s.Partitions = nil })
-	h.session.stop()
 	err := h.fail("process", h.handler.Cleanup(h.session))
-	h.session.commitLast()
+	h.watch.Wait()
+	h.committer.finish()
 	h.session.end()
 	e.session.CompareAndSwap(h.session, nil)
 	e.cfg.Recovery.forget(h.session.partitions())

@@ -3,21 +3,24 @@ package eos_test
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"maps"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
-	"github.com/lovoo/goka/storage"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"billstream/internal/eos"
+	"billstream/internal/eos/writer"
 	"billstream/internal/store"
 	"billstream/internal/topics"
 )
@@ -174,34 +177,50 @@ func (w *world) table() map[string]string {
 	return rows
 }
 
-func (w *world) read(topic string) []*sarama.ConsumerMessage {
+// read returns the committed records of a topic, by partition and offset.
+func (w *world) read(topic string) []*kgo.Record {
 	w.t.Helper()
-	consumer, err := sarama.NewConsumerFromClient(w.client)
+	var all []*kgo.Record
+	for p := range w.partitions {
+		w.walk(topic, p, func(r *kgo.Record) { all = append(all, r) })
+	}
+	return all
+}
+
+// lastRow is the offset of the last committed record, -1 for none.
+func (w *world) lastRow(topic string, p int32) int64 {
+	last := int64(-1)
+	w.walk(topic, p, func(r *kgo.Record) { last = r.Offset })
+	return last
+}
+
+// walk calls see for each committed record of a partition.
+func (w *world) walk(topic string, p int32, see func(*kgo.Record)) {
+	w.t.Helper()
+	end := w.newest(topic, p)
+	if end == 0 {
+		return
+	}
+	c, err := kgo.NewClient(kgo.SeedBrokers(brokersOf(w.cluster)...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {p: kgo.NewOffset().At(0)}}))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer consumer.Close()
-	var all []*sarama.ConsumerMessage
-	for p := range w.partitions {
-		end := w.newest(topic, p)
-		if end == 0 {
-			continue
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	for at := int64(0); at < end; {
+		f := c.PollFetches(ctx)
+		if ctx.Err() != nil {
+			w.t.Fatalf("reading %s/%d stopped at offset %d, want %d", topic, p, at, end)
 		}
-		pc, err := consumer.ConsumePartition(topic, p, 0)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		for m := range pc.Messages() {
-			all = append(all, m)
-			if m.Offset == end-1 {
-				break
+		f.EachRecord(func(r *kgo.Record) {
+			at = r.Offset + 1
+			if !r.Attrs.IsControl() && r.Offset < end {
+				see(r)
 			}
-		}
-		pc.AsyncClose()
-		for range pc.Messages() {
-		}
+		})
 	}
-	return all
 }
 
 // member is one process of the group.
@@ -211,16 +230,19 @@ type member struct {
 	recovery *eos.Recovery
 	registry *prometheus.Registry
 	callback func(goka.Context, any)
-	failEmit func(topic string, value []byte) error
 	consumer goka.SaramaConsumerBuilder
+	writer   *hooked
+	plain    bool // at least once
 
 	recoveryChange func(*eos.RecoveryConfig)
 	interval       time.Duration
 	instance       string
-	commit         func(context.Context, eos.Offsets) error
-	positive       func([]eos.PositionMark) error // called before position rows are written
+	staged         int64
+	watchdog       time.Duration
+	stuck          func(int32)
 
 	mu      sync.Mutex
+	stores  []*store.Memory // in the order in which they were made
 	commits map[int32]int64
 	revoked int
 }
@@ -238,36 +260,106 @@ func sum(ctx goka.Context, _ any) {
 
 func (w *world) member(change func(*member)) *member {
 	w.t.Helper()
-	m := &member{w: w, callback: sum, commits: map[int32]int64{}, registry: prometheus.NewRegistry()}
+	m := &member{w: w, callback: sum, commits: map[int32]int64{}, registry: prometheus.NewRegistry(), writer: &hooked{}}
 	m.consumer = func(brokers []string, _ string) (sarama.Consumer, error) {
 		return sarama.NewConsumer(brokers, config("recovery"))
 	}
 	if change != nil {
 		change(m)
 	}
-	rc := eos.RecoveryConfig{Table: tableTopic, Role: eos.Active, End: w.end, Registerer: m.registry, Log: quiet(w.t)}
+	rc := eos.RecoveryConfig{Table: tableTopic, Role: eos.Active, Start: w.start, End: w.end, Registerer: m.registry, Log: quiet(w.t)}
 	if m.recoveryChange != nil {
 		m.recoveryChange(&rc)
 	}
 	m.recovery = eos.NewRecovery(rc)
-	group, offsets := config("group"), config("offsets")
-	group.Consumer.Group.InstanceId, offsets.Consumer.Group.InstanceId = m.instance, m.instance
+	group := config("group")
+	group.Consumer.Group.InstanceId = m.instance
+	m.writer.Writer = w.writer(m)
 	m.engine = eos.New(eos.Config{
 		Group: groupName, Inputs: []string{input}, CommitInterval: cmp.Or(m.interval, 20*time.Millisecond),
-		Brokers: brokersOf(w.cluster), GroupConfig: group, OffsetsConfig: offsets,
-		CommitOffsets: m.commit,
-		NewConsumer:   m.consumer, NewProducer: m.producer, NewTopicManager: topicManager,
-		NewStore: func(string, int32) (storage.Storage, error) { return store.NewMemory(), nil },
-		Hasher:   topics.NewHasher, WritePosition: m.writePosition,
+		MaxStaged: m.staged, Watchdog: m.watchdog, OnStuck: m.stuck,
+		Brokers: brokersOf(w.cluster), GroupConfig: group, Writer: m.writer,
+		NewConsumer: m.consumer, NewTopicManager: topicManager,
+		NewStore: m.newStore,
+		Hasher:   topics.NewHasher, Rows: bytesCodec{},
+		Output: func(topic, key string, value any) (eos.Record, error) {
+			return eos.Record{Topic: topic, Partition: masked(key, w.partitions), Key: []byte(key), Value: value.([]byte)}, nil
+		},
+		PositionRow: func(m eos.PositionMark) eos.Row {
+			return eos.Row{Key: positionKey(m.Partition), Value: strconv.AppendInt(nil, m.Next, 10)}
+		},
 		OnCommit: m.onCommit, OnRevoke: m.onRevoke,
 		Recovery: m.recovery, Registerer: m.registry, Log: quiet(w.t),
 	})
-	w.t.Cleanup(func() { m.engine.Close() })
+	w.t.Cleanup(func() {
+		m.engine.Close()
+		m.writer.Close()
+	})
 	return m
 }
 
-func (w *world) end(_ context.Context, topic string, p int32) (int64, error) {
-	return w.client.GetOffset(topic, p, sarama.OffsetNewest)
+// hooked is a writer that a test can listen to and break.
+type hooked struct {
+	eos.Writer
+	before func(*eos.Epoch) error // its error is that of Write, which then does nothing
+	after  func(*eos.Epoch, error) error
+	opened atomic.Int64
+}
+
+func (h *hooked) Open(ctx context.Context) error {
+	h.opened.Add(1)
+	return h.Writer.Open(ctx)
+}
+
+func (h *hooked) Write(ctx context.Context, e *eos.Epoch) error {
+	if h.before != nil {
+		if err := h.before(e); err != nil {
+			return err
+		}
+	}
+	err := h.Writer.Write(ctx, e)
+	if h.after != nil {
+		return h.after(e, err)
+	}
+	return err
+}
+
+func (w *world) writer(m *member) eos.Writer {
+	w.t.Helper()
+	c := writer.Config{
+		Brokers: brokersOf(w.cluster), ClientID: "test-writer", TransactionalID: groupName + "-" + cmp.Or(m.instance, rand.Text()),
+		TransactionTimeout: 3 * time.Second, Table: tableTopic, Group: groupName, Topics: []string{tableTopic, output},
+		Registerer: m.registry, Log: quiet(w.t),
+	}
+	var made eos.Writer
+	var err error
+	if m.plain {
+		made, err = writer.NewPlain(c)
+	} else {
+		made, err = writer.NewTransactional(c)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return made
+}
+
+func (w *world) start(_ context.Context, topic string, p int32) (int64, error) {
+	return w.client.GetOffset(topic, p, sarama.OffsetOldest)
+}
+
+// end is one past the last row that a reader of committed records gets. The
+// in-process broker's transactions end with a marker, which is no row.
+func (w *world) end(_ context.Context, topic string, p int32, _ func(int64)) (int64, error) {
+	return w.lastRow(topic, p) + 1, nil
+}
+
+func (m *member) newStore(int32) (eos.Store, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := store.NewMemory()
+	m.stores = append(m.stores, s)
+	return s, nil
 }
 
 func (m *member) onCommit(_ string, p int32, next int64) {
@@ -289,24 +381,6 @@ func (m *member) seen() map[int32]int64 {
 }
 
 func positionKey(p int32) string { return fmt.Sprintf("~position.%d", p) }
-
-func (m *member) writePosition(_ context.Context, marks []eos.PositionMark) error {
-	if m.positive != nil {
-		if err := m.positive(marks); err != nil {
-			return err
-		}
-	}
-	for _, mark := range marks {
-		_, _, err := m.w.sync.SendMessage(&sarama.ProducerMessage{
-			Topic: tableTopic, Partition: mark.Partition, Key: sarama.StringEncoder(positionKey(mark.Partition)),
-			Value: sarama.StringEncoder(strconv.FormatInt(mark.Next, 10)),
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 func topicManager(brokers []string) (goka.TopicManager, error) {
 	c := goka.NewTopicManagerConfig()

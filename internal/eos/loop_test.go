@@ -14,6 +14,12 @@ import (
 	"billstream/internal/eos"
 )
 
+// idle is a writer that nobody gives an epoch.
+type idle struct{ eos.Writer }
+
+func (idle) Open(context.Context) error { return nil }
+func (idle) Reset()                     {}
+
 // fakeGroup is a sarama.ConsumerGroup that ends its sessions as told: one func
 // per call of Consume, the last one again and again.
 type fakeGroup struct {
@@ -90,7 +96,7 @@ func consume(t *testing.T, g *fakeGroup, h sarama.ConsumerGroupHandler, most tim
 	g.errs = make(chan error, 8)
 	reg := newRegistry()
 	e := eos.New(eos.Config{
-		Group: groupName, Inputs: []string{input}, Registerer: reg, Log: quiet(t),
+		Group: groupName, Inputs: []string{input}, Registerer: reg, Log: quiet(t), Writer: idle{},
 		NewGroup: func(sarama.ConsumerInterceptor) (sarama.ConsumerGroup, error) { return g, nil },
 		Recovery: eos.NewRecovery(eos.RecoveryConfig{Table: tableTopic, Role: eos.Active, Registerer: reg}),
 	})

@@ -1,8 +1,6 @@
 package eos
 
 import (
-	"context"
-	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -29,22 +27,18 @@ type metrics struct {
 	failed        prometheus.Counter
 	rebalance     prometheus.Histogram
 	lastRebalance prometheus.Gauge
+	aborted       prometheus.Counter
+	watchdog      prometheus.Counter
+	spent         map[string]prometheus.Counter // by phase
+	restarts      map[string]prometheus.Counter // of the writer, by reason
 
 	mu   sync.Mutex
 	from time.Time // when the rebalance under way began; zero: none
 }
 
-// The results of a commit.
-const (
-	committed = "committed"
-	aborted   = "aborted" // refused, nothing of it took effect
-	fenced    = "fenced"  // refused, the partitions are somebody else's
-	unknown   = "unknown" // no answer
-)
-
 // newMetrics registers on reg, which the caller owns, and starts every series
 // of a closed set at 0, so that rate() sees the first event.
-func newMetrics(reg prometheus.Registerer, group string, buffered func() float64) *metrics {
+func newMetrics(reg prometheus.Registerer, group string, e *Engine) *metrics {
 	of := prometheus.Labels{"group": group}
 	commits := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "billstream_commits_total", ConstLabels: of,
@@ -64,7 +58,7 @@ func newMetrics(reg prometheus.Registerer, group string, buffered func() float64
 			Help: "Key and value bytes of the records read from Kafka.",
 		}, []string{"topic"}),
 		commits:  map[string]prometheus.Counter{},
-		duration: prometheus.NewHistogram(histogram("billstream_commit_duration_seconds", "From the begin of a commit to its acknowledgement.", of, flow)),
+		duration: prometheus.NewHistogram(histogram("billstream_commit_duration_seconds", "From the seal of an epoch until it is acknowledged and applied.", of, flow)),
 		perCommit: prometheus.NewHistogram(histogram("billstream_commit_records",
 			"Records per committed epoch.", of, size)),
 		lastCommit: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -80,16 +74,77 @@ func newMetrics(reg prometheus.Registerer, group string, buffered func() float64
 			Help: "Wall clock of the end of the last rebalance.",
 		}),
 	}
-	for _, result := range []string{committed, aborted, fenced, unknown} {
+	for _, result := range []string{"committed", "aborted", "fenced", "unknown"} {
 		m.commits[result] = commits.WithLabelValues(result)
 	}
-	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "billstream_input_buffer_records", ConstLabels: of,
-		Help: "Records that were fetched and wait for their partition.",
-	}, buffered)
+	m.countWork(reg, of)
+	gaugeBacklog(reg, of, e)
 	reg.MustRegister(m.records, m.bytes, commits, m.duration, m.perCommit, m.lastCommit,
-		rebalances, m.rebalance, m.lastRebalance, waiting)
+		rebalances, m.rebalance, m.lastRebalance)
 	return m
+}
+
+// phases of a record's and an epoch's way: the first are sampled or met rarely,
+// the others exact.
+var phases = []string{"backpressure", "seal", "offsets", "produce", "end_transaction", "store"}
+
+// countWork registers what tells where time and work go.
+func (m *metrics) countWork(reg prometheus.Registerer, of prometheus.Labels) {
+	m.aborted = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "billstream_records_aborted_total", ConstLabels: of,
+		Help: "Records that were processed and dropped with their epoch, to be processed again.",
+	})
+	m.watchdog = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "billstream_watchdog_trips_total", ConstLabels: of,
+		Help: "Partitions with pending input that made no progress for the watchdog's time.",
+	})
+	spent := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "billstream_phase_seconds_total", ConstLabels: of,
+		Help: "Where time goes, by phase of the way to a commit.",
+	}, []string{"phase"})
+	m.spent = map[string]prometheus.Counter{}
+	for _, p := range phases {
+		m.spent[p] = spent.WithLabelValues(p)
+	}
+	restarts := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "billstream_writer_restarts_total", ConstLabels: of,
+		Help: "Resets of the writer of epochs, by reason.",
+	}, []string{"reason"})
+	m.restarts = map[string]prometheus.Counter{}
+	for _, r := range []string{"aborted", "fenced", "error"} {
+		m.restarts[r] = restarts.WithLabelValues(r)
+	}
+	reg.MustRegister(m.aborted, m.watchdog, spent, restarts)
+}
+
+// gaugeBacklog registers what waits, before and behind the callbacks.
+func gaugeBacklog(reg prometheus.Registerer, of prometheus.Labels, e *Engine) {
+	gauge := func(name, help string, read func() float64) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: of}, read))
+	}
+	gauge("billstream_input_buffer_records", "Records that were fetched and wait for their partition.", e.buffered)
+	gauge("billstream_staged_records", "Records that were processed and not yet committed.", func() float64 {
+		n, _, _ := e.backlog()
+		return float64(n)
+	})
+	gauge("billstream_staged_bytes", "Bytes of the rows and outputs that are staged.", func() float64 {
+		_, n, _ := e.backlog()
+		return float64(n)
+	})
+	gauge("billstream_epoch_age_seconds", "Age of the oldest staged record; 0 when there is none.", func() float64 {
+		_, _, age := e.backlog()
+		return age.Seconds()
+	})
+}
+
+// phase adds to the time of a phase.
+func (m *metrics) phase(name string, d time.Duration) { m.spent[name].Add(d.Seconds()) }
+
+// phases adds what the writer has measured.
+func (m *metrics) phases(took Phases) {
+	m.phase("offsets", took.Offsets)
+	m.phase("produce", took.Produce)
+	m.phase("end_transaction", took.End)
 }
 
 func histogram(name, help string, labels prometheus.Labels, buckets []float64) prometheus.HistogramOpts {
@@ -110,20 +165,20 @@ func (m *metrics) forget(topic string, partition int32) {
 	m.records.DeleteLabelValues(topic, strconv.Itoa(int(partition)))
 }
 
-// result returns the counter of a commit that ended with err.
-func (m *metrics) result(err error) prometheus.Counter {
-	switch {
-	case err == nil:
-		return m.commits[committed]
-	case isLost(err):
-		return m.commits[fenced]
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return m.commits[unknown]
+// dropped counts an epoch that was not committed, or not as far as we know.
+func (m *metrics) dropped(f Failure) {
+	switch f {
+	case Lost, Fenced:
+		m.commits["fenced"].Inc()
+	case Unknown:
+		m.commits["unknown"].Inc()
+	default:
+		m.commits["aborted"].Inc()
 	}
-	return m.commits[aborted]
 }
 
 func (m *metrics) committed(began, ended time.Time, records int) {
+	m.commits["committed"].Inc()
 	m.duration.Observe(ended.Sub(began).Seconds())
 	m.perCommit.Observe(float64(records))
 	m.lastCommit.Set(seconds(ended))

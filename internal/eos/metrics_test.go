@@ -90,10 +90,11 @@ func TestMetricNamesAreTheCatalogues(t *testing.T) {
 		got = append(got, strings.TrimPrefix(f.GetName(), "billstream_"))
 	}
 	want := []string{ // those without a partition exist from the start
-		"commit_duration_seconds", "commit_records", "commits_total", "input_buffer_records",
-		"last_commit_timestamp_seconds", "last_rebalance_timestamp_seconds", "partitions",
-		"rebalance_duration_seconds", "rebalances_total",
+		"commit_duration_seconds", "commit_records", "commits_total", "epoch_age_seconds", "input_buffer_records",
+		"last_commit_timestamp_seconds", "last_rebalance_timestamp_seconds", "partitions", "phase_seconds_total",
+		"rebalance_duration_seconds", "rebalances_total", "records_aborted_total", "recovery_blocked_partitions",
 		"recovery_duration_seconds", "recovery_eta_seconds", "recovery_records_total",
+		"staged_bytes", "staged_records", "watchdog_trips_total", "writer_restarts_total",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("metrics are %v, want %v", got, want)

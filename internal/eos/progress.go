@@ -18,6 +18,11 @@ type PartitionProgress struct {
 	Remaining int64         // still to be read
 	Rate      float64       // a second; 0 while unknown
 	ETA       time.Duration // negative while unknown, 0 when done
+
+	// Blocked is for how long the recovery has been waiting for a transaction
+	// that is open from BlockedAt on; 0 when it does not.
+	Blocked   time.Duration
+	BlockedAt int64
 }
 
 // Summary is how far the recovery of all partitions has come.
@@ -70,6 +75,9 @@ func (p *partition) progress() PartitionProgress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g := PartitionProgress{Partition: p.number, State: string(p.state), ETA: -1}
+	if !p.blockedSince.IsZero() {
+		g.Blocked, g.BlockedAt = max(1, p.r.cfg.Now().Sub(p.blockedSince)), p.blockedAt
+	}
 	if !p.known {
 		return g
 	}
@@ -135,7 +143,7 @@ func (r *rate) sample(done int64) (perSecond float64, known bool) {
 type collector struct {
 	r                              *Recovery
 	partitions, remaining, targets *prometheus.Desc
-	eta                            *prometheus.Desc
+	eta, blocked                   *prometheus.Desc
 }
 
 func (r *Recovery) labels() prometheus.Labels {
@@ -159,12 +167,13 @@ func (r *Recovery) register(reg prometheus.Registerer) {
 		remaining:  prometheus.NewDesc("billstream_recovery_remaining_records", "Offsets still to be read in recovery, 0 when done.", []string{"partition"}, of),
 		targets:    prometheus.NewDesc("billstream_recovery_target_records", "Offsets to be read when this recovery began.", []string{"partition"}, of),
 		eta:        prometheus.NewDesc("billstream_recovery_eta_seconds", "Estimate for the slowest partition, 0 when done, NaN while unknown.", nil, of),
+		blocked:    prometheus.NewDesc("billstream_recovery_blocked_partitions", "Partitions whose recovery waits for an open transaction.", nil, of),
 	})
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.partitions, c.remaining, c.targets, c.eta} {
+	for _, d := range []*prometheus.Desc{c.partitions, c.remaining, c.targets, c.eta, c.blocked} {
 		ch <- d
 	}
 }
@@ -175,11 +184,15 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	count := map[state]int{}
+	blocked := 0
 	for _, p := range c.r.Progress() {
 		count[state(p.State)]++
 		n := strconv.Itoa(int(p.Partition))
 		gauge(c.remaining, float64(p.Remaining), n)
 		gauge(c.targets, float64(p.Target), n)
+		if p.Blocked > 0 {
+			blocked++
+		}
 	}
 	for _, s := range []state{stopped, initializing, connecting, recovering, preparing, running} {
 		gauge(c.partitions, float64(count[s]), string(s))
@@ -189,4 +202,5 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		eta = s.ETA.Seconds()
 	}
 	gauge(c.eta, eta)
+	gauge(c.blocked, float64(blocked))
 }

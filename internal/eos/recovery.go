@@ -28,10 +28,14 @@ type RecoveryConfig struct {
 	Table string // the changelog topic
 	Role  Role
 
+	// Start returns the offset of the oldest record of the changelog. Only the
+	// role Active needs it.
+	Start func(ctx context.Context, topic string, partition int32) (int64, error)
 	// End returns where recovery ends: one past the last data record that a
 	// reader of committed records can see, or the oldest offset if there is
-	// none. It may wait for open transactions until ctx ends.
-	End func(ctx context.Context, topic string, partition int32) (int64, error)
+	// none. It may wait for open transactions until ctx ends, and tells blocked
+	// the first offset of the one that it waits for.
+	End func(ctx context.Context, topic string, partition int32, blocked func(offset int64)) (int64, error)
 	// CheckRow is asked for every row that is recovered, CheckEnd once all rows
 	// of a partition are there. An error refuses the table: no retry can help.
 	// Both may be nil; the bytes must not be kept.
@@ -207,7 +211,10 @@ type partition struct {
 	end    int64 // one past the last
 	next   int64 // the next to read
 	known  bool  // end was announced
-	rate   rate
+
+	blockedAt    int64     // first offset of the transaction that is waited for
+	blockedSince time.Time // zero: none is
+	rate         rate
 }
 
 func (p *partition) enter(s state) {
@@ -257,6 +264,28 @@ func (p *partition) announce(end int64) {
 	p.rate.restart()
 }
 
+// findEnd asks where the recovery ends, and keeps what it waits for meanwhile.
+func (p *partition) findEnd(ctx context.Context) (int64, error) {
+	defer p.unblock()
+	return p.r.cfg.End(ctx, p.r.cfg.Table, p.number, p.block)
+}
+
+// block notes that the recovery waits for an open transaction.
+func (p *partition) block(offset int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.blockedSince.IsZero() || p.blockedAt != offset {
+		p.blockedAt, p.blockedSince = offset, p.r.cfg.Now()
+		p.r.cfg.Log.Info("recovery waits for a transaction", "table", p.r.cfg.Table, "role", p.r.cfg.Role, "partition", p.number, "offset", offset)
+	}
+}
+
+func (p *partition) unblock() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.blockedSince = time.Time{}
+}
+
 // open lets readers in.
 func (p *partition) open() {
 	p.mu.Lock()
@@ -280,6 +309,14 @@ func (p *partition) read(offset int64) {
 	if p.state != running {
 		p.r.rows.Add(1)
 	}
+	p.next = max(p.next, offset+1)
+}
+
+// readAll notes that so many rows up to offset are stored.
+func (p *partition) readAll(offset int64, rows int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.r.rows.Add(int64(rows))
 	p.next = max(p.next, offset+1)
 }
 

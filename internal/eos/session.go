@@ -2,91 +2,106 @@ package eos
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/IBM/sarama"
-	"github.com/prometheus/client_golang/prometheus"
+
+	"billstream/internal/failpoint"
 )
 
-// part is one input partition in a session.
-type part struct {
-	topic     string
-	partition int32
-	ring      *ring
-	track     track
-	context   recordContext
-	consumed  prometheus.Counter
-	bytes     prometheus.Counter
-}
-
-// session is the sarama session that goka sees. Marks go to the tracks; goka
-// itself commits nothing.
+// session is the sarama session that goka sees. Marks close the brackets of the
+// parts; goka itself commits nothing.
 type session struct {
 	sarama.ConsumerGroupSession
 	engine *Engine
 	cancel context.CancelCauseFunc
-	parts  []*part // by topic and partition
-	lookup map[string]map[int32]*part
+	parts  []*part // ascending
+	lookup map[string]map[int32]*input
 
-	stopping chan struct{}
-	stopOnce sync.Once
-	wg       sync.WaitGroup
-	lost     bool // the coordinator has refused a commit; of the committer alone
+	wakes chan struct{} // something is staged
+	kicks chan struct{} // callbacks wait for room
+	seals chan struct{} // a part has filled its slot
+
+	staged    atomic.Int64 // bytes of the records marked and not yet committed
+	committed atomic.Int64 // records, since the session began
+	inFlight  atomic.Int64 // when the oldest record of the epoch under way was staged; 0: none is
+	roomMu    sync.Mutex
+	room      *sync.Cond // staged has fallen, or the session has ended
+
+	failure atomic.Pointer[WriteError] // why the writer's work ended; set by the committer
 }
 
 func newSession(e *Engine, in sarama.ConsumerGroupSession, cancel context.CancelCauseFunc) *session {
 	s := &session{
 		ConsumerGroupSession: in, engine: e, cancel: cancel,
-		lookup: map[string]map[int32]*part{}, stopping: make(chan struct{}),
+		lookup: map[string]map[int32]*input{},
+		wakes:  make(chan struct{}, 1), kicks: make(chan struct{}, 1), seals: make(chan struct{}, 1),
 	}
-	// One record may be with sarama's feeder, one with goka's, one in the callback.
-	kept := e.cfg.Buffer + 4
-	if c := e.cfg.GroupConfig; c != nil {
-		kept += c.ChannelBufferSize
-	} else {
-		kept += e.cfg.Buffer
-	}
+	s.room = sync.NewCond(&s.roomMu)
 	claims := in.Claims()
-	for _, topic := range slices.Sorted(maps.Keys(claims)) {
-		s.lookup[topic] = map[int32]*part{}
-		for _, n := range slices.Sorted(slices.Values(claims[topic])) {
-			p := &part{topic: topic, partition: n, ring: newRing(kept)}
-			p.consumed, p.bytes = e.metrics.input(topic, n)
-			s.parts = append(s.parts, p)
-			s.lookup[topic][n] = p
+	byNumber := map[int32]*part{}
+	for i, topic := range slices.Sorted(maps.Keys(claims)) {
+		s.lookup[topic] = map[int32]*input{}
+		for _, n := range claims[topic] {
+			p := byNumber[n]
+			if p == nil {
+				p = &part{session: s, number: n, next: newBuffer(len(claims)), committing: newBuffer(len(claims))}
+				byNumber[n] = p
+			}
+			in := &input{part: p, index: i, topic: topic, ring: newRing(e.ringSize())}
+			in.consumed, in.bytes = e.metrics.input(topic, n)
+			p.inputs = append(p.inputs, in)
+			s.lookup[topic][n] = in
 		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(byNumber)) {
+		s.parts = append(s.parts, byNumber[n])
 	}
 	return s
 }
 
-// part returns an assigned partition, nil for any other.
-func (s *session) part(topic string, partition int32) *part { return s.lookup[topic][partition] }
+// ringSize is how many records of a partition may be on their way from the
+// interceptor to the callback: one more may be with sarama's feeder, one with
+// goka's, one in the callback.
+func (e *Engine) ringSize() int {
+	if c := e.cfg.GroupConfig; c != nil {
+		return e.cfg.Buffer + c.ChannelBufferSize + 4
+	}
+	return 2*e.cfg.Buffer + 4
+}
+
+// input returns an input of an assigned partition, nil for any other.
+func (s *session) input(topic string, partition int32) *input { return s.lookup[topic][partition] }
 
 // partitions returns the numbers of the assigned partitions, ascending.
 func (s *session) partitions() []int32 {
 	all := make([]int32, 0, len(s.parts))
 	for _, p := range s.parts {
-		all = append(all, p.partition)
+		all = append(all, p.number)
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return all
 }
 
-// MarkOffset implements sarama.ConsumerGroupSession. goka calls it once every
-// write of a record is acknowledged.
+// MarkOffset implements sarama.ConsumerGroupSession. goka calls it in the
+// goroutine of the partition at the end of the callback, since nothing that the
+// callback did is left to wait for.
 func (s *session) MarkOffset(topic string, partition int32, offset int64, _ string) {
-	p := s.part(topic, partition)
-	if p != nil && p.track.mark(offset) {
+	in := s.input(topic, partition)
+	if in == nil || in.part.context.input != in || in.part.context.record.Offset != offset-1 {
+		err := fmt.Errorf("mark of %s/%d@%d is of a record that was never begun, want a begun one", topic, partition, offset-1)
+		s.engine.fail(&ProcessingError{Stage: "process", Err: err})
+		s.cancel(err)
 		return
 	}
-	err := fmt.Errorf("mark of %s/%d@%d is of a record that was never begun, want a begun one", topic, partition, offset-1)
-	s.engine.fail(&ProcessingError{Stage: "process", Err: err})
-	s.cancel(err)
+	c := &in.part.context
+	if c.failed && !failpoint.Control("max-mark") {
+		return // the bracket stays open: what the record staged must not leave
+	}
+	in.mark(offset, c.record.Timestamp)
 }
 
 // MarkMessage implements sarama.ConsumerGroupSession.
@@ -101,153 +116,63 @@ func (s *session) ResetOffset(string, int32, int64, string) {}
 // Commit implements sarama.ConsumerGroupSession; the session commits by itself.
 func (s *session) Commit() {}
 
-// start commits every interval until stop.
-func (s *session) start() {
-	s.wg.Go(func() {
-		tick := time.NewTicker(s.engine.cfg.CommitInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-s.stopping:
-				return
-			case <-tick.C:
-				s.commitNow()
-			}
-		}
-	})
+// wake tells the committer that there is something to do.
+func (s *session) wake() { notify(s.wakes) }
+
+// sealed tells the committer that a slot was filled.
+func (s *session) sealed() { notify(s.seals) }
+
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // one is enough: whoever reads it looks at everything
+	}
 }
 
-// stop ends the commits and waits for the one under way.
-func (s *session) stop() {
-	s.stopOnce.Do(func() { close(s.stopping) })
-	s.wg.Wait()
+// awaitRoom waits while too much is staged, or until the session ends. It holds
+// no lock meanwhile, so that the committer can seal the part.
+func (s *session) awaitRoom(p *part) {
+	if s.staged.Load() <= s.engine.cfg.MaxStaged {
+		return
+	}
+	began := s.engine.cfg.Now()
+	p.held.Store(true)
+	s.wake()
+	notify(s.kicks)
+	s.roomMu.Lock()
+	for s.staged.Load() > s.engine.cfg.MaxStaged && s.Context().Err() == nil {
+		s.room.Wait()
+	}
+	s.roomMu.Unlock()
+	p.held.Store(false)
+	s.engine.metrics.phase("backpressure", s.engine.cfg.Now().Sub(began))
 }
+
+// release gives room for more.
+func (s *session) release(bytes int64) {
+	s.staged.Add(-bytes)
+	s.roomMu.Lock()
+	s.room.Broadcast()
+	s.roomMu.Unlock()
+}
+
+// full reports whether callbacks wait for a commit.
+func (s *session) full() bool { return s.staged.Load() > s.engine.cfg.MaxStaged }
 
 // end drops what was not committed: another session will process it again.
 func (s *session) end() {
+	dropped := 0
 	for _, p := range s.parts {
-		p.track.close()
-		s.engine.metrics.forget(p.topic, p.partition)
-	}
-	if s.engine.cfg.OnRevoke == nil {
-		return
-	}
-	for _, n := range s.partitions() {
-		s.engine.cfg.OnRevoke(n)
-	}
-}
-
-// commitTimeout bounds one commit. It outlives the session's context: a commit
-// that is under way when the session ends is still good. Two of them and goka's
-// own stop must fit into the rebalance timeout.
-const commitTimeout = 5 * time.Second
-
-// commitNow commits what has moved. A commit that got no answer is tried again
-// with the next; one that was refused ends the session.
-func (s *session) commitNow() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.Context()), commitTimeout)
-	defer cancel()
-	if err := s.commit(ctx); err != nil {
-		s.engine.cfg.Log.Warn("commit failed", "group", s.engine.cfg.Group, "err", err)
-	}
-}
-
-// commitLast commits the rest within a bound, once goka has finished.
-func (s *session) commitLast() {
-	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
-	defer cancel()
-	for pause := 20 * time.Millisecond; ; pause *= 2 {
-		err := s.commit(ctx)
-		if err == nil {
-			return
+		dropped += p.next.records
+		if b := p.slot.Load(); b != nil {
+			dropped += b.records
 		}
-		select {
-		case <-ctx.Done():
-			s.engine.cfg.Log.Warn("last commit of a session failed", "group", s.engine.cfg.Group, "err", err)
-			return
-		case <-time.After(pause):
+		for _, in := range p.inputs {
+			s.engine.metrics.forget(in.topic, p.number)
+		}
+		if s.engine.cfg.OnRevoke != nil {
+			s.engine.cfg.OnRevoke(p.number)
 		}
 	}
-}
-
-// move is a partition to be committed.
-type move struct {
-	*part
-	mark    PositionMark
-	records int
-}
-
-// moved returns the partitions whose marked prefix has grown.
-func (s *session) moved() (moves []move, records int) {
-	for _, p := range s.parts {
-		next, at, n := p.track.due()
-		if n == 0 {
-			continue
-		}
-		mark := PositionMark{Topic: p.topic, Partition: p.partition, Next: next, RecordedAt: at}
-		moves = append(moves, move{part: p, mark: mark, records: n})
-		records += n
-	}
-	return moves, records
-}
-
-// commit writes the position rows and then commits the offsets of the
-// partitions that have moved, if any.
-func (s *session) commit(ctx context.Context) error {
-	moves, records := s.moved()
-	if len(moves) == 0 || s.lost {
-		return nil
-	}
-	m, now := s.engine.metrics, s.engine.cfg.Now
-	began := now()
-	err := s.write(ctx, moves)
-	m.result(err).Inc()
-	if isLost(err) {
-		s.lost = true
-		if errors.Is(err, sarama.ErrFencedInstancedId) {
-			s.engine.fail(s.engine.fenced(err))
-		}
-		s.cancel(err)
-	}
-	if err != nil {
-		return err
-	}
-	for _, v := range moves {
-		v.track.commit(v.records)
-		if s.engine.cfg.OnCommit != nil {
-			s.engine.cfg.OnCommit(v.topic, v.partition, v.mark.Next)
-		}
-	}
-	m.committed(began, now(), records)
-	s.engine.setLastCommit(now())
-	return nil
-}
-
-// write makes the marks durable: rows first, so that no committed offset is
-// ahead of its position row.
-func (s *session) write(ctx context.Context, moves []move) error {
-	marks := make([]PositionMark, 0, len(moves))
-	for _, v := range moves {
-		marks = append(marks, v.mark)
-	}
-	if err := s.engine.cfg.WritePosition(ctx, marks); err != nil {
-		return fmt.Errorf("write position rows: %w", err)
-	}
-	o := Offsets{Group: s.engine.cfg.Group, Member: s.MemberID(), Generation: s.GenerationID(), InstanceID: s.engine.instanceID(), Marks: marks}
-	if err := s.engine.commitOffsets(ctx, o); err != nil {
-		return fmt.Errorf("commit offsets: %w", err)
-	}
-	return nil
-}
-
-// isLost reports whether the coordinator no longer takes this session's word.
-func isLost(err error) bool {
-	return errors.Is(err, sarama.ErrIllegalGeneration) || errors.Is(err, sarama.ErrUnknownMemberId) ||
-		errors.Is(err, sarama.ErrFencedInstancedId)
-}
-
-func (e *Engine) setLastCommit(at time.Time) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.status.LastCommit = at
+	s.engine.metrics.aborted.Add(float64(dropped))
 }

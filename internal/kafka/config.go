@@ -17,6 +17,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
 
+	"billstream/internal/failpoint"
 	"billstream/internal/topics"
 )
 
@@ -30,11 +31,8 @@ const (
 	Table  Role = "table"  // recovery of the group table
 	View   Role = "view"   // the view's copy of the table
 	Admin  Role = "admin"  // topics, offsets, lag
-	Writer Role = "writer" // what the group writes
 	Events Role = "events" // what emitters write
 )
-
-func (r Role) produces() bool { return r == Writer || r == Events }
 
 // Config says how to reach Kafka. Only Brokers is required.
 type Config struct {
@@ -79,6 +77,9 @@ func (c Config) Sarama(role Role) *sarama.Config {
 		s.Net.Proxy.Dialer = dialer{dial: c.Dial, timeout: s.Net.DialTimeout}
 	}
 	consumer(s)
+	if failpoint.Control("unstable-offsets") && role == Group {
+		s.Consumer.IsolationLevel = sarama.ReadUncommitted
+	}
 	c.group(s)
 	producer(s, role)
 	return s
@@ -125,7 +126,7 @@ func producer(s *sarama.Config, role Role) {
 	p.Return.Errors = true
 	p.Partitioner = sarama.NewCustomHashPartitioner(topics.NewHasher)
 	p.MaxMessageBytes = defaultMaxMessage - batchOverhead
-	if role.produces() {
+	if role == Events {
 		p.Idempotent = true
 		s.Net.MaxOpenRequests = 1 // sarama insists on it for idempotence
 	}
@@ -141,7 +142,7 @@ func (c Config) Validate() error {
 			return fmt.Errorf("broker is %q, want HOST:PORT", b)
 		}
 	}
-	for _, role := range []Role{Group, Writer} {
+	for _, role := range []Role{Group, Events} {
 		if err := c.Sarama(role).Validate(); err != nil {
 			return fmt.Errorf("check the %s client: %w", role, err)
 		}

@@ -81,7 +81,6 @@ func TestSaramaConfigOfEachRole(t *testing.T) {
 		{"group", kafka.Config{Brokers: brokers}, kafka.Group, reader},
 		{"static member", kafka.Config{Brokers: brokers, InstanceID: "pod-1"}, kafka.Group, changed(map[string]any{"InstanceId": "pod-1", "Session": 30 * time.Second})},
 		{"short session", kafka.Config{Brokers: brokers, InstanceID: "i", SessionTimeout: time.Second}, kafka.Group, changed(map[string]any{"InstanceId": "i", "Session": time.Second})},
-		{"writer", kafka.Config{Brokers: brokers}, kafka.Writer, changed(map[string]any{"ClientID": "billstream-writer", "Idempotent": true, "MaxOpenRequests": 1})},
 		{"events", kafka.Config{Brokers: brokers, ClientID: "x"}, kafka.Events, changed(map[string]any{"ClientID": "x-events", "Idempotent": true, "MaxOpenRequests": 1})},
 	} {
 		got := settings(tt.config.Sarama(tt.role))
@@ -111,7 +110,7 @@ func TestSaramaConfigIsFreshEachTime(t *testing.T) {
 }
 
 func TestSaramaConfigHashesLikeJava(t *testing.T) {
-	p := kafka.Config{}.Sarama(kafka.Writer).Producer.Partitioner("t")
+	p := kafka.Config{}.Sarama(kafka.Events).Producer.Partitioner("t")
 	for i := range 1000 {
 		key := fmt.Sprintf("c%d", i)
 		got, err := p.Partition(&sarama.ProducerMessage{Key: sarama.StringEncoder(key)}, 12)

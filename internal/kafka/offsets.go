@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"time"
 
@@ -126,12 +127,14 @@ func passing(err error) bool {
 		sarama.ErrFencedLeaderEpoch, sarama.ErrUnknownLeaderEpoch, sarama.ErrReplicaNotAvailable,
 		sarama.ErrIncompleteResponse, sarama.ErrNotConnected, sarama.ErrBrokerNotAvailable,
 		sarama.ErrRequestTimedOut, sarama.ErrOffsetNotAvailable,
+		sarama.ErrOutOfBrokers, sarama.ErrShuttingDown, ErrClosed,
 	} {
 		if errors.Is(err, target) {
 			return true
 		}
 	}
-	return reasonOf(err) == unavailable
+	_, network := errors.AsType[net.Error](err)
+	return network && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // Committed returns the offsets that a group has committed for a topic, without

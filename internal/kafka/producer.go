@@ -10,31 +10,22 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
-	"github.com/lovoo/goka"
 
 	"billstream/internal/topics"
 )
 
 // ProducerOptions says what a producer must know of the topics it writes to.
 type ProducerOptions struct {
-	Role   Role           // Writer or Events; "" means Writer
+	Role   Role           // Events, if not said
 	Limits map[string]int // max.message.bytes by topic; a topic not named has Kafka's default
 
-	// Framed topics get values that hold a whole record: goka's Emit carries
-	// neither a partition, nor a null key, nor an order of headers.
-	Framed  []string
-	Unframe func(frame []byte) (Record, error)
-
-	Metrics      *ProducerMetrics // nil: nothing is counted
-	FlushTimeout time.Duration    // how long Close waits for acks; 0 means 10 s
+	FlushTimeout time.Duration // how long Close waits for acks; 0 means 10 s
 }
 
-// Producer writes records and resolves a promise for each when the brokers have
-// acknowledged it. It implements goka.Producer. Records to one partition keep
-// the order of the calls.
+// Producer writes records and says of each when the brokers have acknowledged
+// it. Records to one partition keep the order of the calls.
 type Producer struct {
 	options ProducerOptions
-	framed  map[string]bool
 	lanes   map[int]*lane // by the largest batch, so that each topic keeps its own limit
 	drained sync.WaitGroup
 
@@ -55,20 +46,16 @@ type lane struct {
 
 // delivery is a record on its way; done is called exactly once.
 type delivery struct {
-	topic string
-	done  func(*sarama.ProducerMessage, error)
+	done func(*sarama.ProducerMessage, error)
 }
 
 // OpenProducer connects a producer. The caller closes it.
 func OpenProducer(c Config, o ProducerOptions) (*Producer, error) {
-	o.Role = cmp.Or(o.Role, Writer)
+	o.Role = cmp.Or(o.Role, Events)
 	o.FlushTimeout = cmp.Or(o.FlushTimeout, 10*time.Second)
 	p := &Producer{
-		options: o, framed: map[string]bool{}, lanes: map[int]*lane{},
+		options: o, lanes: map[int]*lane{},
 		closing: make(chan struct{}), flying: map[*delivery]struct{}{},
-	}
-	for _, topic := range o.Framed {
-		p.framed[topic] = true
 	}
 	limits := []int{defaultMaxMessage}
 	for _, limit := range o.Limits {
@@ -109,29 +96,6 @@ func (p *Producer) openLane(c Config, limit int) error {
 
 func (p *Producer) laneOf(topic string) *lane {
 	return p.lanes[cmp.Or(p.options.Limits[topic], defaultMaxMessage)]
-}
-
-// Emit implements goka.Producer.
-func (p *Producer) Emit(topic, key string, value []byte) *goka.Promise {
-	return p.EmitWithHeaders(topic, key, value, nil)
-}
-
-// EmitWithHeaders implements goka.Producer. For a framed topic the key is the
-// frame's, and headers come after the frame's.
-func (p *Producer) EmitWithHeaders(topic, key string, value []byte, headers goka.Headers) *goka.Promise {
-	promise, finish := goka.NewPromiseWithFinisher()
-	done := func(m *sarama.ProducerMessage, err error) { finish(m, err) }
-	r := Record{Partition: AnyPartition, Key: []byte(key), Value: value}
-	if p.framed[topic] {
-		var err error
-		if r, err = p.options.Unframe(value); err != nil {
-			p.fail(topic, fmt.Errorf("take the frame for %s apart: %w", topic, err), done)
-			return promise
-		}
-	}
-	r.Headers = append(r.Headers, sortedHeaders(headers)...)
-	p.send(context.Background(), topic, r, done)
-	return promise
 }
 
 // Send hands a record over and returns; it blocks while too much is on its way.
@@ -180,16 +144,16 @@ func (p *Producer) send(ctx context.Context, topic string, r Record, done func(*
 	lane := p.laneOf(topic)
 	m := r.message(topic)
 	if size, limit := m.ByteSize(2), lane.limit-batchOverhead; size > limit {
-		p.fail(topic, &TooLargeError{Topic: topic, Size: size, Limit: limit}, done)
+		done(nil, &TooLargeError{Topic: topic, Size: size, Limit: limit})
 		return
 	}
-	d := &delivery{topic: topic, done: done}
+	d := &delivery{done: done}
 	m.Metadata = d
 
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if p.closed {
-		p.fail(topic, ErrClosed, done)
+		done(nil, ErrClosed)
 		return
 	}
 	p.begin(d)
@@ -200,12 +164,6 @@ func (p *Producer) send(ctx context.Context, topic string, r Record, done func(*
 	case <-ctx.Done():
 		p.resolve(d, nil, context.Cause(ctx))
 	}
-}
-
-// fail answers a record that never got on its way.
-func (p *Producer) fail(topic string, err error, done func(*sarama.ProducerMessage, error)) {
-	p.options.Metrics.count(topic, err)
-	done(nil, err)
 }
 
 func (p *Producer) begin(d *delivery) {
@@ -231,7 +189,6 @@ func (p *Producer) resolve(d *delivery, m *sarama.ProducerMessage, err error) {
 		return
 	}
 	if err != nil {
-		p.options.Metrics.count(d.topic, err)
 		m = nil
 	}
 	d.done(m, err)
@@ -280,7 +237,6 @@ func (p *Producer) abandon() error {
 	p.flying = map[*delivery]struct{}{}
 	p.flight.Unlock()
 	for d := range left {
-		p.options.Metrics.count(d.topic, ErrClosed)
 		d.done(nil, ErrClosed)
 	}
 	return fmt.Errorf("close the producer: %d records have no acknowledgement within %v, want 0", len(left), p.options.FlushTimeout)

@@ -12,7 +12,7 @@ import (
 	"billstream/internal/kafka"
 )
 
-func TestProducerCloseFlushesAndFinishesEveryPromiseOnce(t *testing.T) {
+func TestProducerCloseFlushesAndAnswersEveryRecordOnce(t *testing.T) {
 	t.Parallel()
 	_, c := fake(t, "t")
 	p, err := kafka.OpenProducer(c, kafka.ProducerOptions{})
@@ -26,7 +26,7 @@ func TestProducerCloseFlushesAndFinishesEveryPromiseOnce(t *testing.T) {
 	for g := range 4 {
 		emitting.Go(func() {
 			for i := range 2000 {
-				p.Emit("t", "k", []byte("v")).Then(func(err error) {
+				p.Send(t.Context(), "t", kafka.Record{Key: []byte("k"), Value: []byte("v")}, func(_ kafka.Position, err error) {
 					mu.Lock()
 					defer mu.Unlock()
 					answers[g*2000+i]++
@@ -46,11 +46,11 @@ func TestProducerCloseFlushesAndFinishesEveryPromiseOnce(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if len(answers) != 8000 {
-		t.Errorf("promises finished are %d, want 8000", len(answers))
+		t.Errorf("records answered are %d, want 8000", len(answers))
 	}
 	for i, n := range answers {
 		if n != 1 {
-			t.Fatalf("promise %d was finished %d times, want once", i, n)
+			t.Fatalf("record %d was answered %d times, want once", i, n)
 		}
 	}
 	if written > 0 {
@@ -76,7 +76,7 @@ func TestProducerCloseIsBounded(t *testing.T) {
 		return nil, nil, false
 	})
 	var answers atomic.Int64
-	pr := p.Emit("t", "k", []byte("v"))
+	pr := emit(p, "t", "k", []byte("v"))
 	p.Send(t.Context(), "t", kafka.Record{Partition: 0}, func(kafka.Position, error) { answers.Add(1) })
 	began := time.Now()
 	err = p.Close()
@@ -87,7 +87,7 @@ func TestProducerCloseIsBounded(t *testing.T) {
 		t.Errorf("close took %v, want about 200ms", took)
 	}
 	if _, err := outcome(t, pr); !errors.Is(err, kafka.ErrClosed) {
-		t.Errorf("promise is finished with %v, want %v", err, kafka.ErrClosed)
+		t.Errorf("record is answered with %v, want %v", err, kafka.ErrClosed)
 	}
 	// The brokers' answer comes after all, to nobody.
 	close(release)
@@ -95,7 +95,7 @@ func TestProducerCloseIsBounded(t *testing.T) {
 	if got := answers.Load(); got != 1 {
 		t.Errorf("record was answered %d times, want once", got)
 	}
-	if _, err := outcome(t, p.Emit("t", "k", nil)); !errors.Is(err, kafka.ErrClosed) {
+	if _, err := outcome(t, emit(p, "t", "k", nil)); !errors.Is(err, kafka.ErrClosed) {
 		t.Errorf("emit after the close gives %v, want %v", err, kafka.ErrClosed)
 	}
 }

@@ -10,9 +10,6 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
-	"github.com/lovoo/goka"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -20,8 +17,6 @@ import (
 	"billstream/internal/kafka"
 	"billstream/internal/topics"
 )
-
-var _ goka.Producer = (*kafka.Producer)(nil)
 
 func openProducer(t *testing.T, c kafka.Config, o kafka.ProducerOptions) *kafka.Producer {
 	t.Helper()
@@ -37,21 +32,29 @@ func openProducer(t *testing.T, c kafka.Config, o kafka.ProducerOptions) *kafka.
 	return p
 }
 
-// outcome waits for a promise and counts how often it was answered.
-func outcome(t *testing.T, p *goka.Promise) (*sarama.ProducerMessage, error) {
-	t.Helper()
-	type answer struct {
-		m   *sarama.ProducerMessage
-		err error
-	}
+// answer is what Send told of a record.
+type answer struct {
+	at  kafka.Position
+	err error
+}
+
+// emit sends a record to where its key belongs.
+func emit(p *kafka.Producer, topic, key string, value []byte) chan answer {
 	answers := make(chan answer, 2)
-	p.ThenWithMessage(func(m *sarama.ProducerMessage, err error) { answers <- answer{m, err} })
+	r := kafka.Record{Partition: kafka.AnyPartition, Key: []byte(key), Value: value}
+	p.Send(context.Background(), topic, r, func(at kafka.Position, err error) { answers <- answer{at, err} })
+	return answers
+}
+
+// outcome waits for an answer.
+func outcome(t *testing.T, answers chan answer) (kafka.Position, error) {
+	t.Helper()
 	select {
 	case a := <-answers:
-		return a.m, a.err
+		return a.at, a.err
 	case <-within(t, 20*time.Second).Done():
-		t.Fatal("promise is not finished, want it finished")
-		return nil, nil
+		t.Fatal("record has no answer, want one")
+		return kafka.Position{}, nil
 	}
 }
 
@@ -60,9 +63,9 @@ func TestProducerKeepsOrderAndPartitionsLikeJava(t *testing.T) {
 	_, c := fake(t, topics.BillingTable)
 	p := openProducer(t, c, kafka.ProducerOptions{})
 	const n = 3000
-	var promises []*goka.Promise
+	var promises []chan answer
 	for i := range n {
-		promises = append(promises, p.Emit(topics.BillingTable, fmt.Sprintf("c%d", i%100), fmt.Append(nil, i)))
+		promises = append(promises, emit(p, topics.BillingTable, fmt.Sprintf("c%d", i%100), fmt.Append(nil, i)))
 	}
 	for i, pr := range promises {
 		m, err := outcome(t, pr)
@@ -86,58 +89,11 @@ func TestProducerKeepsOrderAndPartitionsLikeJava(t *testing.T) {
 	}
 }
 
-// unframe is a frame of the test's own: fields with bars between them.
-func unframe(frame []byte) (kafka.Record, error) {
-	f := strings.Split(string(frame), "|")
-	if len(f) != 3 {
-		return kafka.Record{}, fmt.Errorf("frame is %d fields, want 3", len(f))
-	}
-	r := kafka.Record{Partition: 2, Timestamp: 1_600_000_000_123, Value: []byte(f[2])}
-	if f[0] != "null" {
-		r.Key = []byte(f[0])
-	}
-	for h := range strings.SplitSeq(f[1], ",") {
-		r.Headers = append(r.Headers, kafka.Header{Key: h, Value: []byte(h)})
-	}
-	return r, nil
-}
-
-func TestProducerTakesFramesApart(t *testing.T) {
-	t.Parallel()
-	_, c := fake(t, topics.DeadLetters, topics.BillingTable)
-	p := openProducer(t, c, kafka.ProducerOptions{Framed: []string{topics.DeadLetters}, Unframe: unframe})
-	for _, frame := range []string{"null|z,a,z|v1", "|b|v2", "k|c,a|"} {
-		if _, err := outcome(t, p.EmitWithHeaders(topics.DeadLetters, "ignored", []byte(frame), goka.Headers{"y": []byte("1"), "x": []byte("2")})); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := outcome(t, p.Emit(topics.DeadLetters, "", []byte("broken"))); err == nil ||
-		err.Error() != "take the frame for billing.dlq apart: frame is 1 fields, want 3" {
-		t.Errorf("error of a broken frame is %v, want that it cannot be taken apart", err)
-	}
-	// The same bytes to a topic without frames are a value.
-	if _, err := outcome(t, p.Emit(topics.BillingTable, "k", []byte("a|b|c"))); err != nil {
-		t.Fatal(err)
-	}
-	want := []string{"2@0 <null>: v1 [z=z a=a z=z x=2 y=1]", "2@1 : v2 [b=b x=2 y=1]", "2@2 k:  [c=c a=a x=2 y=1]"}
-	for i, r := range read(t, c, topics.DeadLetters, 3) {
-		if got := line(r); got != want[i] {
-			t.Errorf("letter is %q, want %q", got, want[i])
-		}
-		if r.Timestamp.UnixMilli() != 1_600_000_000_123 {
-			t.Errorf("timestamp is %d, want 1600000000123", r.Timestamp.UnixMilli())
-		}
-	}
-	if got, want := string(read(t, c, topics.BillingTable, 1)[0].Value), "a|b|c"; got != want {
-		t.Errorf("value is %q, want %q", got, want)
-	}
-}
-
 func TestProducerWritesTombstones(t *testing.T) {
 	t.Parallel()
 	_, c := fake(t, "t")
 	p := openProducer(t, c, kafka.ProducerOptions{})
-	if _, err := outcome(t, p.Emit("t", "k", nil)); err != nil {
+	if _, err := outcome(t, emit(p, "t", "k", nil)); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, c, "t", 1)[0]; got.Value != nil {
@@ -149,7 +105,6 @@ func TestProducerWritesTombstones(t *testing.T) {
 func TestProducerRefusesOneOversizedRecordAlone(t *testing.T) {
 	t.Parallel()
 	_, c := fake(t, "small", "large")
-	reg := prometheus.NewRegistry()
 	a := openAdmin(t, c)
 	for topic, limit := range map[string]string{"small": "2000", "large": "8000"} {
 		if err := a.AlterConfig(t.Context(), topic, topics.MaxMessage, limit); err != nil {
@@ -157,25 +112,21 @@ func TestProducerRefusesOneOversizedRecordAlone(t *testing.T) {
 		}
 	}
 	p := openProducer(t, c, kafka.ProducerOptions{
-		Limits:  map[string]int{"small": 2000, "large": 8000},
-		Metrics: kafka.NewProducerMetrics(reg, "billing", "small", "large"),
+		Limits: map[string]int{"small": 2000, "large": 8000},
 	})
 	value := make([]byte, 5000)
-	var small []*goka.Promise
+	var small []chan answer
 	for range 200 { // more than one batch of the smaller limit
-		small = append(small, p.Emit("small", "k", value[:1500]))
+		small = append(small, emit(p, "small", "k", value[:1500]))
 	}
-	_, err := outcome(t, p.Emit("small", "k", value))
+	_, err := outcome(t, emit(p, "small", "k", value))
 	if tooLarge, ok := errors.AsType[*kafka.TooLargeError](err); !ok || tooLarge.Topic != "small" || tooLarge.Limit != 2000-61 {
 		t.Errorf("error is %v, want that the record is too large for small", err)
 	}
-	for _, pr := range append(small, p.Emit("large", "k", value), p.Emit("small", "k", value[:10])) {
+	for _, pr := range append(small, emit(p, "large", "k", value), emit(p, "small", "k", value[:10])) {
 		if _, err := outcome(t, pr); err != nil {
 			t.Errorf("error beside an oversized record is %v, want nil", err)
 		}
-	}
-	if err := testutil.GatherAndCompare(reg, strings.NewReader(emitErrors("too_large", "small")), "billstream_emit_errors_total"); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -194,7 +145,7 @@ func TestProducerLimitIsTheBrokers(t *testing.T) {
 	}
 	passed := 0
 	for size := 1700; size <= 2000; size += 10 {
-		_, err := outcome(t, p.Emit("t", "k", noise[:size]))
+		_, err := outcome(t, emit(p, "t", "k", noise[:size]))
 		switch _, ours := errors.AsType[*kafka.TooLargeError](err); {
 		case err == nil:
 			passed = size
@@ -207,39 +158,16 @@ func TestProducerLimitIsTheBrokers(t *testing.T) {
 	}
 }
 
-// emitErrors is the whole family with 1 for one reason of one topic.
-func emitErrors(reason, topic string) string {
-	var b strings.Builder
-	b.WriteString("# HELP billstream_emit_errors_total Records that could not be written, by reason.\n# TYPE billstream_emit_errors_total counter\n")
-	for _, to := range []string{"large", "small"} {
-		for _, r := range []string{"fenced", "other", "timeout", "too_large", "unauthorized", "unavailable"} {
-			n := 0
-			if r == reason && to == topic {
-				n = 1
-			}
-			fmt.Fprintf(&b, "billstream_emit_errors_total{group=\"billing\",reason=%q,topic=%q} %d\n", r, to, n)
-		}
-	}
-	return b.String()
-}
-
 func TestProducerReportsWhatTheBrokerRefused(t *testing.T) {
 	t.Parallel()
 	cluster, c := fake(t, "small", "large")
-	reg := prometheus.NewRegistry()
-	p := openProducer(t, c, kafka.ProducerOptions{Metrics: kafka.NewProducerMetrics(reg, "billing", "small", "large")})
+	p := openProducer(t, c, kafka.ProducerOptions{})
 	h := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "small", Err: kerr.TopicAuthorizationFailed, Count: 1})
 	defer h.Remove()
-	if _, err := outcome(t, p.Emit("small", "k", []byte("v"))); !errors.Is(err, sarama.ErrTopicAuthorizationFailed) {
+	if _, err := outcome(t, emit(p, "small", "k", []byte("v"))); !errors.Is(err, sarama.ErrTopicAuthorizationFailed) {
 		t.Errorf("error is %v, want %v", err, sarama.ErrTopicAuthorizationFailed)
 	}
-	if err := testutil.GatherAndCompare(reg, strings.NewReader(emitErrors("unauthorized", "small")), "billstream_emit_errors_total"); err != nil {
-		t.Error(err)
-	}
-	if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
-		t.Errorf("lint says %v %v, want nothing", problems, err)
-	}
-	if _, err := outcome(t, p.Emit("small", "k", []byte("v"))); err != nil {
+	if _, err := outcome(t, emit(p, "small", "k", []byte("v"))); err != nil {
 		t.Errorf("error of the next record is %v, want nil", err)
 	}
 }

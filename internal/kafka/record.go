@@ -2,13 +2,10 @@ package kafka
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"time"
 
 	"github.com/IBM/sarama"
-	"github.com/lovoo/goka"
 )
 
 // AnyPartition lets the hash of the key choose the partition.
@@ -67,13 +64,4 @@ func (r Record) message(topic string) *sarama.ProducerMessage {
 		m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
 	}
 	return m
-}
-
-// sortedHeaders puts goka's map in a stable order.
-func sortedHeaders(h goka.Headers) []Header {
-	list := make([]Header, 0, len(h))
-	for _, k := range slices.Sorted(maps.Keys(h)) {
-		list = append(list, Header{Key: k, Value: h[k]})
-	}
-	return list
 }

@@ -68,16 +68,21 @@ var ErrUnstable = errors.New("transaction is open, want it ended")
 // dead owner's transaction (20 s) and what the broker takes to notice.
 const unstableFor = 40 * time.Second
 
+// markersTake is how long the markers of an ended transaction may be on their
+// way; what stays open for longer is worth a word.
+const markersTake = 500 * time.Millisecond
+
 // RecoveryEnd returns the offset at which reading a partition is complete: one
 // beyond its last visible record, or its oldest offset when there is none.
 //
 // With waitStable, which the owner of a table needs, that is everything below
 // the high watermark at the time of the call, and it waits until no transaction
-// is open below it; ErrUnstable says that one stayed. Bounded by the last
+// is open below it; blocked is told the first offset of one that stays, and
+// ErrUnstable says that it stayed for too long. Bounded by the last
 // stable offset alone, rows are missed that were committed before the call:
 // their markers come a little later. Without it, for views, the last stable
 // offset is the bound.
-func (a *AdminClient) RecoveryEnd(ctx context.Context, topic string, partition int32, waitStable bool) (int64, error) {
+func (a *AdminClient) RecoveryEnd(ctx context.Context, topic string, partition int32, waitStable bool, blocked func(offset int64)) (int64, error) {
 	level := sarama.ReadCommitted
 	if waitStable {
 		level = sarama.ReadUncommitted
@@ -87,7 +92,7 @@ func (a *AdminClient) RecoveryEnd(ctx context.Context, topic string, partition i
 		return 0, err
 	}
 	if waitStable {
-		if err := a.awaitStable(ctx, topic, partition, end, unstableFor); err != nil {
+		if err := a.awaitStable(ctx, topic, partition, end, unstableFor, blocked); err != nil {
 			return 0, err
 		}
 	}
@@ -101,8 +106,13 @@ func (a *AdminClient) RecoveryEnd(ctx context.Context, topic string, partition i
 	return a.offset(ctx, topic, partition, sarama.OffsetOldest, sarama.ReadUncommitted)
 }
 
+// Oldest returns the offset of the first record that a partition still has.
+func (a *AdminClient) Oldest(ctx context.Context, topic string, partition int32) (int64, error) {
+	return a.offset(ctx, topic, partition, sarama.OffsetOldest, sarama.ReadUncommitted)
+}
+
 // awaitStable waits until the last stable offset has reached end.
-func (a *AdminClient) awaitStable(ctx context.Context, topic string, partition int32, end int64, patience time.Duration) error {
+func (a *AdminClient) awaitStable(ctx context.Context, topic string, partition int32, end int64, patience time.Duration, blocked func(offset int64)) error {
 	stalled, before := time.Now(), int64(-1)
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		stable, err := a.offset(ctx, topic, partition, sarama.OffsetNewest, sarama.ReadCommitted)
@@ -113,7 +123,11 @@ func (a *AdminClient) awaitStable(ctx context.Context, topic string, partition i
 			return nil
 		case stable > before:
 			stalled, before = time.Now(), stable
-		case time.Since(stalled) > patience:
+		case time.Since(stalled) < patience:
+			if time.Since(stalled) > markersTake {
+				blocked(stable)
+			}
+		default:
 			return fmt.Errorf("%s/%d@%d: %w within %v", topic, partition, stable, ErrUnstable, patience)
 		}
 		select {

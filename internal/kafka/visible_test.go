@@ -43,7 +43,7 @@ func TestLastVisible(t *testing.T) {
 	if got, ok, err := a.LastVisible(t.Context(), "t", 1, 3); err != nil || ok {
 		t.Errorf("last visible of what was aborted is %d, %v (%v), want none", got, ok, err)
 	}
-	if end, err := a.RecoveryEnd(t.Context(), "t", 1, true); err != nil || end != 0 {
+	if end, err := a.RecoveryEnd(t.Context(), "t", 1, true, func(int64) {}); err != nil || end != 0 {
 		t.Errorf("recovery end of what was aborted is %d (%v), want 0", end, err)
 	}
 }
@@ -67,7 +67,7 @@ func TestLastVisibleLooksFurtherBack(t *testing.T) {
 	if got, ok, err := a.LastVisible(t.Context(), "t", 0, end); err != nil || !ok || got != 1 {
 		t.Errorf("last visible is %d, %v (%v), want 1", got, ok, err)
 	}
-	if got, err := a.RecoveryEnd(t.Context(), "t", 0, true); err != nil || got != 2 {
+	if got, err := a.RecoveryEnd(t.Context(), "t", 0, true, func(int64) {}); err != nil || got != 2 {
 		t.Errorf("recovery end is %d (%v), want 2", got, err)
 	}
 }
@@ -82,7 +82,7 @@ func TestRecoveryEndOfAnEmptyPartitionIsItsStart(t *testing.T) {
 	}
 	for partition, want := range map[int32]int64{0: 3, 1: 0} {
 		for _, stable := range []bool{true, false} {
-			if got, err := a.RecoveryEnd(t.Context(), "t", partition, stable); err != nil || got != want {
+			if got, err := a.RecoveryEnd(t.Context(), "t", partition, stable, func(int64) {}); err != nil || got != want {
 				t.Errorf("recovery end of partition %d is %d (%v), want %d", partition, got, err, want)
 			}
 		}
@@ -101,12 +101,12 @@ func TestRecoveryEndWaitsForOpenTransactions(t *testing.T) {
 	}
 	produce(t, tx, "t", 0, "b", "c")
 
-	if got, err := a.RecoveryEnd(t.Context(), "t", 0, false); err != nil || got != 1 {
+	if got, err := a.RecoveryEnd(t.Context(), "t", 0, false, func(int64) {}); err != nil || got != 1 {
 		t.Errorf("end for a view is %d (%v), want 1", got, err)
 	}
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if got, err := a.RecoveryEnd(short, "t", 0, true); !errors.Is(err, context.DeadlineExceeded) {
+	if got, err := a.RecoveryEnd(short, "t", 0, true, func(int64) {}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("end while the transaction is open is %d (%v), want none yet", got, err)
 	}
 	type answer struct {
@@ -115,7 +115,7 @@ func TestRecoveryEndWaitsForOpenTransactions(t *testing.T) {
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		end, err := a.RecoveryEnd(t.Context(), "t", 0, true)
+		end, err := a.RecoveryEnd(t.Context(), "t", 0, true, func(int64) {})
 		answers <- answer{end, err}
 	}()
 	if err := tx.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
