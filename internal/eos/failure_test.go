@@ -65,12 +65,14 @@ func TestAFailedCallbackIsNeverSkipped(t *testing.T) {
 			if !errors.As(err, &perr) {
 				t.Errorf("error is a %T, want a *ProcessingError", err)
 			}
-			if got := w.committed()[0]; got != 12 {
-				t.Errorf("committed offset after the failure is %d, want 12", got)
+			if got := w.committed()[0]; got > 12 {
+				t.Errorf("committed offset after the failure is %d, want at most 12", got)
 			}
 			m.start()
 			eventually(t, "everything is committed", w.caughtUp)
 			p.all(t, 30)
+			w.wantRows(counts(keys(30)))
+			w.wantOutputs(counts(keys(30)))
 		})
 	}
 }

@@ -22,6 +22,7 @@ type sessionHandler struct {
 	session   *session                    // set by Setup
 	committer *committer                  // set by Setup
 	watch     sync.WaitGroup              // the watchdog
+	unwatch   context.CancelFunc          // ends it; nil before it was started
 
 	mu    sync.Mutex
 	stage string
@@ -115,7 +116,9 @@ func (h *sessionHandler) Setup(inner sarama.ConsumerGroupSession) error {
 	e.setStatus(true, "", nil)
 	e.cfg.Log.Info("rebalance", "group", e.cfg.Group, "generation", inner.GenerationID(), "partitions", h.session.partitions())
 	h.committer.start()
-	h.watch.Go(func() { h.session.watch() })
+	var watching context.Context
+	watching, h.unwatch = context.WithCancel(inner.Context())
+	h.watch.Go(func() { h.session.watch(watching) })
 	return nil
 }
 
@@ -135,6 +138,9 @@ func (h *sessionHandler) Cleanup(sarama.ConsumerGroupSession) error {
 	e.metrics.revoking(e.cfg.Now())
 	e.setStatus(false, "rebalancing", func(s *Status) { s.Partitions = nil })
 	err := h.fail("process", h.handler.Cleanup(h.session))
+	if h.unwatch != nil {
+		h.unwatch()
+	}
 	h.watch.Wait()
 	h.committer.finish()
 	h.session.end()
