@@ -2,7 +2,9 @@ package bench_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,20 +17,108 @@ func options(t *testing.T, ways ...bench.Way) bench.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv(asChild, "1") // for children; this process has passed TestMain
 	return bench.Options{
-		Exe: []string{"env", asChild + "=1", self}, Ways: ways, Rounds: 1, Events: 5000,
+		Exe: []string{self}, Ways: ways, Rounds: 1, Events: 5000,
 		Seed: 7, MaxTime: 2 * time.Minute, Progress: func(s string) { t.Log(s) },
 	}
 }
 
-func TestArmsDoTheSameWork(t *testing.T) {
-	r, err := bench.Run(t.Context(), options(t, bench.Stock))
+func TestArmsDoTheSameWorkAndAreCompared(t *testing.T) {
+	o := options(t)
+	o.Rates, o.RateTime = []int{200}, 500*time.Millisecond
+	r, err := bench.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	if err := r.Print(&out); err != nil {
+	var arms []bench.Way
+	for _, a := range r.Arms {
+		arms = append(arms, a.Way)
+		if a.CPUPerEvent.Median <= 0 || a.WholePerEvent.Median <= 0 || a.EventsPerSecond.Median <= 0 || a.PeakRSS.Median <= 0 {
+			t.Errorf("figures of %s are %+v, want all above 0", a.Way, a)
+		}
+		if a.RowsPerEvent.Max > 1 {
+			t.Errorf("rows per event of %s are %v, want 1 at most", a.Way, a.RowsPerEvent.Max)
+		}
+	}
+	if got, want := join(arms), "stock alo eos"; got != want {
+		t.Errorf("arms are %s, want %s", got, want)
+	}
+	for _, q := range r.Ratios {
+		if q.Min <= 0 || q.Median < q.Min || q.Max < q.Median {
+			t.Errorf("ratio %s of %s to %s is %+v, want 0 < min <= median <= max", q.What, q.Of, q.To, q.Spread)
+		}
+	}
+	if got := len(r.Ratios); got != 9 {
+		t.Errorf("ratios are %d, want three figures for each of three pairs", got)
+	}
+	checkRates(t, r.Rates)
+	var text bytes.Buffer
+	if err := r.Print(&text); err != nil {
 		t.Fatal(err)
 	}
-	t.Log(out.String())
+	for _, want := range []string{"seed 7: 5000 events of 1000 customers", "\nstock ", "\nalo ", "\neos ", "1 of 1 rounds"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("report lacks %q:\n%s", want, text.String())
+		}
+	}
+}
+
+// checkRates looks at two arms, idle and at 200 events per second.
+func checkRates(t *testing.T, rates []bench.AtRate) {
+	t.Helper()
+	if len(rates) != 4 {
+		t.Fatalf("rates are %d, want 4", len(rates))
+	}
+	for _, r := range rates {
+		if r.Rate == 0 {
+			if r.CommitsPerSec > 2 { // one may come late
+				t.Errorf("idle %s commits %.1f times per second, want none", r.Way, r.CommitsPerSec)
+			}
+			continue
+		}
+		if r.Events != 100 || r.P50 <= 0 || r.P99 < r.P50 || r.Max < r.P99 {
+			t.Errorf("%s at %d events per second is %+v, want 100 events and latencies that grow", r.Way, r.Rate, r)
+		}
+		if r.PositionsPer <= 0 || r.CommitsPerSec <= 0 {
+			t.Errorf("%s writes %.1f position rows in %.1f commits per second, want some", r.Way, r.PositionsPer, r.CommitsPerSec)
+		}
+	}
+}
+
+func join(ways []bench.Way) string {
+	words := make([]string, len(ways))
+	for i, w := range ways {
+		words[i] = string(w)
+	}
+	return strings.Join(words, " ")
+}
+
+func TestAWrongOutputGivesNoFigures(t *testing.T) {
+	o := options(t, bench.AtLeastOnce)
+	o.Events = 500
+	o.Spoil(bench.AtLeastOnce)
+	r, err := bench.Run(t.Context(), o)
+	if !errors.Is(err, bench.ErrWrong) || r != nil {
+		t.Fatalf("report is %v and error %v, want ErrWrong alone", r, err)
+	}
+	if want := "check arm alo: output is wrong: hash of the updates is "; !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error is %q, want it to begin with %q", err, want)
+	}
+}
+
+func TestAnUnknownArmIsRefused(t *testing.T) {
+	_, err := bench.Run(t.Context(), options(t, "fast"))
+	if err == nil || err.Error() != `arm is "fast", want one of [stock alo eos]` {
+		t.Errorf("error is %v, want the arm named", err)
+	}
+}
+
+func TestAnArmThatDiesSaysWhy(t *testing.T) {
+	o := options(t, bench.AtLeastOnce)
+	o.Exe = []string{"sh", "-c", "echo no such luck >&2; exit 1"}
+	_, err := bench.Run(t.Context(), o)
+	if err == nil || !strings.Contains(err.Error(), `broker does not answer, its last words are "no such luck"`) {
+		t.Errorf("error is %v, want the broker's last words", err)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,6 +40,13 @@ type hello struct {
 	Addr string `json:"addr"` // of the embedded broker
 }
 
+// arm is a child at work.
+type arm struct {
+	spec
+	registry  *prometheus.Registry
+	processed atomic.Int64 // events whose callback has ended
+}
+
 // Child is the other end of Run's processes: the command of Options.Exe calls it
 // with its standard input and output. It returns when in has ended or ctx does,
 // and with an error when the work ends by itself.
@@ -56,13 +64,13 @@ func Child(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	registry := prometheus.NewRegistry()
+	a := &arm{spec: s, registry: prometheus.NewRegistry()}
 	go func() {
 		defer cancel()
 		// A parent that is gone reads no answer: then the input has ended too.
-		_ = serve(lines, json.NewEncoder(out), registry, hello{})
+		_ = a.serve(lines, json.NewEncoder(out), hello{})
 	}()
-	err := s.run(ctx, registry)
+	err := a.run(ctx)
 	if ctx.Err() == nil {
 		return errors.Join(fmt.Errorf("arm %s ended by itself, want it to wait for more events", s.Way), err)
 	}
@@ -75,17 +83,17 @@ func broker(lines *bufio.Scanner, out *json.Encoder, s spec) error {
 	if err != nil {
 		return err
 	}
-	err = serve(lines, out, prometheus.NewRegistry(), hello{Addr: b.Addr()})
+	err = (&arm{registry: prometheus.NewRegistry()}).serve(lines, out, hello{Addr: b.Addr()})
 	return errors.Join(err, b.Close())
 }
 
 // serve answers the parent until it has nothing more to ask.
-func serve(lines *bufio.Scanner, out *json.Encoder, metrics prometheus.Gatherer, first hello) error {
+func (a *arm) serve(lines *bufio.Scanner, out *json.Encoder, first hello) error {
 	if err := out.Encode(first); err != nil {
 		return err
 	}
 	for lines.Scan() {
-		s, err := takeSample(metrics)
+		s, err := takeSample(a.registry, a.processed.Load())
 		if err != nil {
 			return err
 		}
@@ -96,10 +104,10 @@ func serve(lines *bufio.Scanner, out *json.Encoder, metrics prometheus.Gatherer,
 	return lines.Err()
 }
 
-// run works as the arm until ctx ends.
-func (s spec) run(ctx context.Context, registry *prometheus.Registry) error {
-	if s.Way == Stock {
-		return s.runStock(ctx)
+// run works until ctx ends.
+func (a *arm) run(ctx context.Context) error {
+	if a.Way == Stock {
+		return a.runStock(ctx)
 	}
-	return s.runEngine(ctx, registry)
+	return a.runEngine(ctx)
 }

@@ -2,17 +2,122 @@ package bench
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"log/slog"
+	"os"
 	"strings"
+	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/lovoo/goka"
+
+	"billstream/internal/eos"
+	"billstream/internal/eos/writer"
+	"billstream/internal/kafka"
+	"billstream/internal/store"
+	"billstream/internal/topics"
 )
+
+// brokerWait is how long an arm waits for the first answer of a broker.
+const brokerWait = 10 * time.Second
+
+// runEngine runs the job on our engine until ctx ends, wired as the product is.
+func (a *arm) runEngine(ctx context.Context) (err error) {
+	config := kafka.Config{Brokers: a.Brokers, ClientID: "bench"}
+	admin, err := kafka.OpenAdmin(ctx, config, brokerWait)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, admin.Close()) }()
+	clients := kafka.NewClients(config)
+	defer func() { err = errors.Join(err, clients.Close()) }()
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	w, err := a.writer(log)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	engine := eos.New(a.engineConfig(config, admin, clients, w, log))
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	options := append([]goka.ProcessorOption{goka.WithLogger(silent{})}, engine.ProcessorOptions()...)
+	p, err := goka.NewProcessor(a.Brokers, a.graph(formOf(a.Way)), options...)
+	if err != nil {
+		return fmt.Errorf("build the processor: %w", err)
+	}
+	return p.Run(ctx)
+}
+
+// silent is a logger for goka, whose words our engine repeats where they matter.
+type silent struct{}
+
+// Print implements goka's logger.
+func (silent) Print(...any) {}
+
+// Println implements goka's logger.
+func (silent) Println(...any) {}
+
+// Printf implements goka's logger.
+func (silent) Printf(string, ...any) {}
+
+func (a *arm) writer(log *slog.Logger) (eos.Writer, error) {
+	c := writer.Config{
+		Brokers: a.Brokers, ClientID: "bench-writer", TransactionalID: a.Group + "-bench",
+		Table: a.table(), Group: a.Group, Topics: []string{a.table(), a.Output},
+		Registerer: a.registry, Log: log,
+	}
+	if a.Way == AtLeastOnce {
+		return writer.NewPlain(c)
+	}
+	return writer.NewTransactional(c)
+}
+
+func (a *arm) engineConfig(config kafka.Config, admin *kafka.AdminClient, clients *kafka.Clients, w eos.Writer, log *slog.Logger) eos.Config {
+	f := formOf(a.Way)
+	return eos.Config{
+		Group: a.Group, Inputs: []string{a.Input},
+		CommitInterval:  a.Interval,
+		Brokers:         a.Brokers,
+		GroupConfig:     config.Sarama(kafka.Group),
+		Writer:          w,
+		NewConsumer:     clients.Consumer(kafka.Table),
+		NewTopicManager: clients.TopicManager(kafka.Table, 1),
+		NewStore:        func(int32) (eos.Store, error) { return store.NewMemory(), nil },
+		Hasher:          topics.NewHasher,
+		Rows:            f.account,
+		Output: func(topic, key string, v any) (eos.Record, error) {
+			value, err := f.update.Encode(v)
+			k := []byte(key)
+			return eos.Record{Topic: topic, Partition: topics.Partition(k, a.Partitions), Key: k, Value: value}, err
+		},
+		PositionRow: a.positionRow(),
+		Recovery: eos.NewRecovery(eos.RecoveryConfig{
+			Table: a.table(), Role: eos.Active,
+			Start: admin.Oldest,
+			End: func(ctx context.Context, topic string, partition int32, blocked func(int64)) (int64, error) {
+				return admin.RecoveryEnd(ctx, topic, partition, a.Way == ExactlyOnce, blocked)
+			},
+			Registerer: a.registry, Log: log,
+		}),
+		Registerer: a.registry, Log: log,
+	}
+}
 
 // positionPrefix begins the keys of position rows, and of no customer.
 const positionPrefix = "~"
 
 func isPosition(key []byte) bool { return strings.HasPrefix(string(key), positionPrefix) }
 
-func (s spec) runEngine(context.Context, *prometheus.Registry) error {
-	return errors.New("engine is not wired")
+// positionRow returns a row about as large as the product's: offset, time and
+// the id of the topic.
+func (a *arm) positionRow() func(eos.PositionMark) eos.Row {
+	keys := make([]string, a.Partitions)
+	for p := range keys {
+		keys[p] = string(topics.PositionKey(int32(p), a.Partitions))
+	}
+	return func(m eos.PositionMark) eos.Row {
+		value := binary.BigEndian.AppendUint64(make([]byte, 0, 32), uint64(m.Next))
+		value = binary.BigEndian.AppendUint64(value, uint64(m.RecordedAt.UnixNano()))
+		return eos.Row{Key: keys[m.Partition], Value: append(value, a.Input[:min(len(a.Input), 16)]...)}
+	}
 }

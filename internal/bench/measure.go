@@ -25,9 +25,10 @@ type bench struct {
 }
 
 // Measured is what one arm did in one round. The window is between its first
-// and its last committed update, or from the start of the process where the
-// first commit held most of the events; Whole is the whole process, its start
-// and end included.
+// and its last committed update; where most events were processed before it,
+// from the start of the process. What is per event in it is so per event that
+// was processed in it: what waited for a commit when it opened would flatter
+// the arms that collect. Whole is the whole process, its start and end included.
 type Measured struct {
 	Way             Way     `json:"arm"`
 	Round           int     `json:"round"`
@@ -96,7 +97,8 @@ func (b *bench) measure(ctx context.Context, way Way, round int) (m Measured, er
 	defer clean()
 	w, err := b.window(ctx, s, p)
 	if err != nil {
-		return m, errors.Join(err, p.kill())
+		p.kill()
+		return m, err
 	}
 	whole, err := p.stop()
 	if err != nil {
@@ -118,16 +120,16 @@ func (b *bench) measure(ctx context.Context, way Way, round int) (m Measured, er
 // window is the part of a run that most figures are about.
 type window struct {
 	start, first, last samples // after the start of the process; at its first and its last committed update
-	seen               int     // updates at the first
 }
 
 // figures are those of the window of a run over so many events.
 func (w window) figures(all int, partitions int32) Measured {
-	from, events := w.first, float64(all-w.seen)
-	fromStart := w.seen > all/2
+	from := w.first
+	fromStart := from.own.Processed > int64(all/2)
 	if fromStart {
-		from, events = w.start, float64(all)
+		from = w.start
 	}
+	events := float64(w.last.own.Processed - from.own.Processed)
 	seconds := w.last.own.At.Sub(from.own.At).Seconds()
 	return Measured{
 		FromStart:       fromStart,
@@ -182,7 +184,6 @@ func (b *bench) window(ctx context.Context, s spec, p *process) (w window, err e
 			if w.first, err = b.samples(p); err != nil {
 				return w, err
 			}
-			w.seen = n
 		}
 		count += n
 	}

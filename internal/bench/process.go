@@ -50,10 +50,10 @@ func start(ctx context.Context, command []string, s spec) (*process, error) {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	if err := json.NewEncoder(p.in).Encode(s); err != nil {
-		return nil, errors.Join(p.gone(err), p.kill())
+		return nil, p.gone(err)
 	}
 	if err := p.answer(&p.first); err != nil {
-		return nil, errors.Join(err, p.kill())
+		return nil, err
 	}
 	return p, nil
 }
@@ -66,9 +66,11 @@ func (p *process) answer(v any) error {
 	return json.Unmarshal(p.out.Bytes(), v)
 }
 
-// gone says that the child has left, in its own last words.
+// gone says that the child has left, in its own last words: all of them are
+// there once it has ended.
 func (p *process) gone(err error) error {
-	return errors.Join(fmt.Errorf("%s does not answer, its last words are %q", p.name, p.words), err)
+	p.kill()
+	return errors.Join(fmt.Errorf("%s does not answer, its last words are %q", p.name, p.words.String()), err)
 }
 
 // sample asks what the child has used.
@@ -98,11 +100,10 @@ func (p *process) stop() (time.Duration, error) {
 	return cpuOf(used), nil
 }
 
-// kill ends the child after an error.
-func (p *process) kill() error {
-	err := p.cmd.Process.Kill()
-	_ = p.cmd.Wait() // says that it was killed
-	return err
+// kill ends the child after an error, if it has not ended.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
 }
 
 // tail keeps the end of what a child says.

@@ -65,12 +65,14 @@ func (b *bench) atRate(ctx context.Context, w Way, rate int) (r AtRate, err erro
 	defer clean()
 	flow, err := b.newFlow(s, rate)
 	if err != nil {
-		return r, errors.Join(err, p.kill())
+		p.kill()
+		return r, err
 	}
 	defer flow.reader.Close()
 	r, err = b.timed(ctx, flow, p)
 	if err != nil {
-		return r, errors.Join(err, p.kill())
+		p.kill()
+		return r, err
 	}
 	if _, err := p.stop(); err != nil {
 		return r, err

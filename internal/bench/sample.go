@@ -22,10 +22,12 @@ type sample struct {
 	AllocBytes uint64        `json:"alloc_bytes"`
 	Stalled    float64       `json:"stalled"` // seconds that partitions waited for room, summed over them
 	Commits    float64       `json:"commits"`
+	Processed  int64         `json:"processed"` // events whose callback has ended
 }
 
-// takeSample looks at this process and at its metrics.
-func takeSample(from prometheus.Gatherer) (sample, error) {
+// takeSample looks at this process, at its metrics, and at how many events it
+// has processed.
+func takeSample(from prometheus.Gatherer, processed int64) (sample, error) {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		return sample{}, os.NewSyscallError("getrusage", err)
@@ -33,10 +35,11 @@ func takeSample(from prometheus.Gatherer) (sample, error) {
 	heap := []metrics.Sample{{Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(heap)
 	s := sample{
-		At:      time.Now(),
-		CPU:     cpuOf(&used),
-		PeakRSS: cmp.Or(highWater(), int64(used.Maxrss)<<10),
-		Allocs:  heap[0].Value.Uint64(), AllocBytes: heap[1].Value.Uint64(),
+		At:        time.Now(),
+		Processed: processed,
+		CPU:       cpuOf(&used),
+		PeakRSS:   cmp.Or(highWater(), int64(used.Maxrss)<<10),
+		Allocs:    heap[0].Value.Uint64(), AllocBytes: heap[1].Value.Uint64(),
 	}
 	families, err := from.Gather()
 	if err != nil {

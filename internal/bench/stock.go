@@ -14,23 +14,24 @@ import (
 )
 
 // graph is the job: one row and one update for each event.
-func (s spec) graph(f form) *goka.GroupGraph {
-	output := goka.Stream(s.Output)
+func (a *arm) graph(f form) *goka.GroupGraph {
+	output := goka.Stream(a.Output)
 	fold := func(ctx goka.Context, message any) {
-		var a account
-		if row := ctx.Value(); row != nil {
-			a = *row.(*account)
+		var row account
+		if v := ctx.Value(); v != nil {
+			row = *v.(*account)
 		}
 		e := message.(*event)
-		u := a.apply(e)
-		if s.Spoil && e.Amount%100 == 0 {
+		u := row.apply(e)
+		if a.Spoil && e.Amount%100 == 0 {
 			u.Account.Balance++
 		}
-		ctx.SetValue(&a)
+		ctx.SetValue(&row)
 		ctx.Emit(output, ctx.Key(), &u)
+		a.processed.Add(1)
 	}
-	return goka.DefineGroup(goka.Group(s.Group),
-		goka.Input(goka.Stream(s.Input), eventCodec(), fold),
+	return goka.DefineGroup(goka.Group(a.Group),
+		goka.Input(goka.Stream(a.Input), eventCodec(), fold),
 		goka.Output(output, f.update),
 		goka.Persist(f.account),
 	)
@@ -38,15 +39,15 @@ func (s spec) graph(f form) *goka.GroupGraph {
 
 // runStock runs the job on goka as it comes, until ctx ends. The hasher is
 // Kafka's, since the input is partitioned by it.
-func (s spec) runStock(ctx context.Context) error {
+func (a *arm) runStock(ctx context.Context) error {
 	manager := stockConfig()
 	manager.ClientID = "goka-topic-manager"
-	p, err := goka.NewProcessor(s.Brokers, s.graph(formOf(Stock)),
+	p, err := goka.NewProcessor(a.Brokers, a.graph(formOf(Stock)),
 		goka.WithConsumerGroupBuilder(goka.ConsumerGroupBuilderWithConfig(stockConfig())),
 		goka.WithConsumerSaramaBuilder(goka.SaramaConsumerBuilderWithConfig(stockConfig())),
 		goka.WithProducerBuilder(goka.ProducerBuilderWithConfig(stockConfig())),
 		goka.WithTopicManagerBuilder(goka.TopicManagerBuilderWithConfig(manager, goka.NewTopicManagerConfig())),
-		goka.WithStorageBuilder(storage.DefaultBuilder(filepath.Join(s.Dir, "leveldb"))),
+		goka.WithStorageBuilder(storage.DefaultBuilder(filepath.Join(a.Dir, "leveldb"))),
 		goka.WithHasher(topics.NewHasher),
 	)
 	if err != nil {
