@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -12,76 +13,62 @@ import (
 	"billstream/internal/eos"
 )
 
-func isAny(err error, targets ...error) bool {
-	for _, t := range targets {
-		if errors.Is(err, t) {
-			return true
-		}
-	}
-	return false
+// is tells whether err is one of the targets.
+func is(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
-// retriable reports whether the same request may succeed in a moment. The first
-// is what a coordinator answers while the markers of the former transaction are
-// being written; kgo does not count it in.
-func retriable(err error) bool {
-	return isAny(err, kerr.ConcurrentTransactions, kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable,
-		kerr.NotCoordinator, kerr.RequestTimedOut, kerr.UnstableOffsetCommit) || isNetwork(err)
-}
-
-func isNetwork(err error) bool {
-	if isAny(err, context.Canceled, context.DeadlineExceeded) {
-		return false
-	}
-	_, network := errors.AsType[net.Error](err)
-	return network || isAny(err, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed)
-}
-
-// failureOf says what an error means for the caller.
-func failureOf(err error) eos.Failure {
+// classify says what an error before the commit means for the caller. What
+// needs no person and no patience is Aborted: drop, and go on from the
+// committed position.
+func classify(err error) eos.Failure {
 	switch {
-	case isAny(err, kerr.ProducerFenced, kerr.FencedInstanceID, kerr.InvalidProducerIDMapping):
+	case is(err, kerr.ProducerFenced, kerr.FencedInstanceID, kerr.InvalidProducerIDMapping):
 		return eos.Fenced
-	case isAny(err, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.RebalanceInProgress):
+	case is(err, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.RebalanceInProgress):
 		return eos.Lost
-	case isAny(err, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed,
-		kerr.TransactionalIDAuthorizationFailed, kerr.SaslAuthenticationFailed):
+	case unauthorized(err):
 		return eos.Unauthorized
-	case isAny(err, kerr.UnsupportedVersion):
+	case is(err, kerr.UnsupportedVersion, errUnsupported):
 		return eos.Unsupported
 	}
 	return eos.Aborted
 }
 
-func failed(step string, err error) *eos.WriteError {
-	return &eos.WriteError{Failure: failureOf(err), Step: step, Err: err}
+// classifyEnd says what an error of the commit itself means. A refusal may
+// answer the second copy of a request whose first one was carried out, so only
+// what cannot be such an answer says that nothing was committed.
+func classifyEnd(err error) eos.Failure {
+	switch failure := classify(err); {
+	case failure != eos.Aborted:
+		return failure
+	case is(err, kerr.TransactionAbortable, kerr.OperationNotAttempted):
+		return eos.Aborted
+	}
+	return eos.Unknown
 }
 
-// The reasons why a record was not written; a closed list of label values.
-const (
-	tooLarge     = "too_large"
-	timedOut     = "timeout"
-	unauthorized = "unauthorized"
-	unavailable  = "unavailable"
-	fenced       = "fenced"
-	other        = "other"
-)
+func unauthorized(err error) bool {
+	return is(err, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed,
+		kerr.TransactionalIDAuthorizationFailed, kerr.SaslAuthenticationFailed,
+		kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState)
+}
 
-// reasonOf sorts a record's error into the closed list.
-func reasonOf(err error) string {
-	switch {
-	case isAny(err, kerr.MessageTooLarge, kerr.RecordListTooLarge):
-		return tooLarge
-	case isAny(err, kerr.RequestTimedOut, context.DeadlineExceeded, kgo.ErrRecordTimeout):
-		return timedOut
-	case isAny(err, kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed,
-		kerr.TransactionalIDAuthorizationFailed, kerr.SaslAuthenticationFailed):
-		return unauthorized
-	case isAny(err, kerr.ProducerFenced, kerr.InvalidProducerEpoch):
-		return fenced
-	case isAny(err, kerr.BrokerNotAvailable, kerr.LeaderNotAvailable, kerr.NotLeaderForPartition, kerr.NotEnoughReplicas,
-		kerr.NotEnoughReplicasAfterAppend, kerr.UnknownTopicOrPartition, kgo.ErrRecordRetries), isNetwork(err):
-		return unavailable
+// transient tells whether another try of a request may succeed soon.
+func transient(err error) bool {
+	if k, ok := errors.AsType[*kerr.Error](err); ok {
+		return k.Retriable || errors.Is(k, kerr.ConcurrentTransactions)
 	}
-	return other
+	return disconnected(err)
+}
+
+// disconnected tells whether the network is to blame.
+func disconnected(err error) bool {
+	if is(err, context.Canceled, context.DeadlineExceeded, kgo.ErrClientClosed) {
+		return false
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	return is(err, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed)
 }

@@ -2,6 +2,7 @@ package writer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -11,39 +12,64 @@ import (
 	"billstream/internal/eos"
 )
 
-// transactionVersion is the finalised feature from whose level 2 on every
-// transaction has an epoch of its own, so that late copies of a commit do no
-// harm (KIP-890). Below it a torn transaction is possible.
+// With this level of the feature every transaction has an epoch of its own, so
+// that a late copy of a request cannot join or end the next one (KIP-890).
 const (
-	transactionVersion = "transaction.version"
-	wantedVersion      = 2
+	feature      = "transaction.version"
+	featureLevel = 2
 )
 
-// CheckFeatures refuses brokers whose transactions can tear.
+// errUnsupported says that the brokers lack what the guarantee rests on.
+var errUnsupported = errors.New("brokers lack a feature")
+
+// CheckFeatures refuses brokers under which a transaction could be torn: the
+// feature transaction.version must be finalized at 2 or above. The error is a
+// *eos.RefusedError then, a *eos.WriteError if they could not be asked until
+// ctx ended.
 func CheckFeatures(ctx context.Context, c Config) error {
 	client, err := kgo.NewClient(c.withDefaults().options()...)
 	if err != nil {
-		return fmt.Errorf("ask for %s: %w", transactionVersion, err)
+		return fail("open", fmt.Errorf("make a client: %w", err))
 	}
 	defer client.Close()
-	resp, err := kmsg.NewPtrApiVersionsRequest().RequestWith(ctx, client)
-	if err == nil {
-		err = kerr.ErrorForCode(resp.ErrorCode)
+	err = checkFeatures(ctx, client)
+	if errors.Is(err, errUnsupported) {
+		return &eos.RefusedError{
+			Err:    err,
+			Advice: fmt.Sprintf("raise it with kafka-features upgrade --feature %s=%d, or run with --guarantee at-least-once", feature, featureLevel),
+		}
 	}
+	return fail("open", err)
+}
+
+// checkFeatures asks one broker: finalized features are the cluster's.
+func checkFeatures(ctx context.Context, client *kgo.Client) error {
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.ClientSoftwareName, req.ClientSoftwareVersion = "billstream", "1"
+	var resp *kmsg.ApiVersionsResponse
+	err := retry(ctx, transient, func() (err error) {
+		if resp, err = req.RequestWith(ctx, client); err != nil {
+			return err
+		}
+		return kerr.ErrorForCode(resp.ErrorCode)
+	})
 	if err != nil {
-		return fmt.Errorf("ask for %s: %w", transactionVersion, err)
+		return fmt.Errorf("ask for features: %w", err)
 	}
-	level := int16(0)
+	var level int16
 	for _, f := range resp.FinalizedFeatures {
-		if f.Name == transactionVersion {
+		if f.Name == feature {
 			level = f.MaxVersionLevel
 		}
 	}
-	if level >= wantedVersion {
-		return nil
+	if level < featureLevel {
+		return fmt.Errorf("%w: finalized %s is %d, want %d or above", errUnsupported, feature, level, featureLevel)
 	}
-	return &eos.RefusedError{
-		Err:    fmt.Errorf("%s is %d, want at least %d for exactly-once", transactionVersion, level, wantedVersion),
-		Advice: fmt.Sprintf("kafka-features.sh --bootstrap-server … upgrade --feature %s=%d, or --guarantee at-least-once", transactionVersion, wantedVersion),
+	for _, k := range resp.ApiKeys {
+		if k.ApiKey == int16(kmsg.TxnOffsetCommit) && (k.MaxVersion < maxTxnOffsetCommit || k.MinVersion > maxTxnOffsetCommit) {
+			return fmt.Errorf("%w: versions of TxnOffsetCommit are %d to %d, want %d among them",
+				errUnsupported, k.MinVersion, k.MaxVersion, maxTxnOffsetCommit)
+		}
 	}
+	return nil
 }

@@ -2,150 +2,148 @@ package writer
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"billstream/internal/eos"
-	"billstream/internal/failpoint"
 )
 
-// The pauses between two tries at a coordinator that is busy or moves.
-const (
-	firstRetry = 2 * time.Millisecond
-	lastRetry  = 200 * time.Millisecond
-)
-
-// again calls try until it succeeds, fails for good, or ctx ends.
-func again(ctx context.Context, try func() error) error {
-	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
-		err := try()
-		if err == nil || !retriable(err) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(err, context.Cause(ctx))
-		case <-time.After(pause):
-		}
-	}
-}
-
-// member is in whose name the offsets are committed. Without it, which is the
-// control, the broker takes anybody's.
-func member(m eos.Member) (id string, generation int32, instance *string) {
-	if failpoint.Control("no-fence") {
-		return "", -1, nil
-	}
-	if m.InstanceID != "" {
-		instance = &m.InstanceID
-	}
-	return m.ID, m.Generation, instance
-}
-
-// byTopic orders the marks of an epoch as requests want them.
-func byTopic(e *eos.Epoch) (topics []string, marks map[string][]eos.PositionMark) {
+// byTopic are the marks of an epoch, by input topic in order of appearance.
+func byTopic(e *eos.Epoch) (names []string, marks map[string][]eos.PositionMark) {
 	marks = map[string][]eos.PositionMark{}
 	for i := range e.Parts {
 		for _, m := range e.Parts[i].Marks {
+			if marks[m.Topic] == nil {
+				names = append(names, m.Topic)
+			}
 			marks[m.Topic] = append(marks[m.Topic], m)
 		}
 	}
-	return slices.Sorted(maps.Keys(marks)), marks
+	return names, marks
 }
 
-// unknownEpoch stands where a leader epoch could: the offset counts alone.
-const unknownEpoch = -1
-
-// txnOffsets makes the offsets a part of the open transaction.
-//
-// Version 5, which the client is held to, adds the group to the transaction by
-// itself (KIP-890); later ones name topics by id.
-func txnOffsets(ctx context.Context, c *kgo.Client, transactionalID string, e *eos.Epoch) error {
-	id, epoch, err := c.ProducerID(ctx)
-	if err != nil {
-		return fmt.Errorf("ask for the producer id: %w", err)
+func instance(m eos.Member) *string {
+	if m.InstanceID == "" {
+		return nil
 	}
-	r := kmsg.NewPtrTxnOffsetCommitRequest()
-	r.TransactionalID, r.Group, r.ProducerID, r.ProducerEpoch = transactionalID, e.Member.Group, id, epoch
-	r.MemberID, r.Generation, r.InstanceID = member(e.Member)
-	topics, marks := byTopic(e)
-	for _, topic := range topics {
+	return &m.InstanceID
+}
+
+// txnOffsets makes the request that adds the offsets to the transaction. The
+// coordinator takes it only from who owns the partitions (KIP-447).
+func txnOffsets(e *eos.Epoch, transactionalID string) *kmsg.TxnOffsetCommitRequest {
+	req := kmsg.NewPtrTxnOffsetCommitRequest()
+	req.TransactionalID, req.Group = transactionalID, e.Member.Group
+	req.Generation, req.MemberID, req.InstanceID = e.Member.Generation, e.Member.ID, instance(e.Member)
+	names, marks := byTopic(e)
+	for _, name := range names {
 		t := kmsg.NewTxnOffsetCommitRequestTopic()
-		t.Topic = topic
-		for _, m := range marks[topic] {
+		t.Topic = name
+		for _, m := range marks[name] {
 			p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
-			p.Partition, p.Offset, p.LeaderEpoch = m.Partition, m.Next, unknownEpoch
+			p.Partition, p.Offset = m.Partition, m.Next
 			t.Partitions = append(t.Partitions, p)
 		}
-		r.Topics = append(r.Topics, t)
+		req.Topics = append(req.Topics, t)
 	}
-	return again(ctx, func() error {
-		resp, err := r.RequestWith(ctx, c)
+	return req
+}
+
+// addOffsets sends the request until every partition's answer is a yes. While
+// the markers of the last transaction are being written the coordinator asks
+// to wait, and so this is also the gate before the records.
+func addOffsets(ctx context.Context, client *kgo.Client, e *eos.Epoch, req *kmsg.TxnOffsetCommitRequest) error {
+	return retry(ctx, transient, func() error {
+		id, epoch, err := client.ProducerID(ctx) // another one in every transaction
 		if err != nil {
-			return err
+			return fmt.Errorf("ask for the producer id: %w", err)
 		}
-		found := 0
+		req.ProducerID, req.ProducerEpoch = id, epoch
+		resp, err := req.RequestWith(ctx, client)
+		if err != nil {
+			return fmt.Errorf("add offsets to the transaction: %w", err)
+		}
+		if resp.Version != maxTxnOffsetCommit {
+			return fmt.Errorf("%w: version of TxnOffsetCommit is %d, want %d", errUnsupported, resp.Version, maxTxnOffsetCommit)
+		}
+		a := newAnswers(e)
 		for _, t := range resp.Topics {
 			for _, p := range t.Partitions {
-				found++
-				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-					return fmt.Errorf("offset of %s/%d: %w", t.Topic, p.Partition, err)
-				}
+				a.got(t.Topic, p.Partition, p.ErrorCode)
 			}
 		}
-		return complete(found, marks)
+		return a.err()
 	})
 }
 
-// plainOffsets commits the offsets outside of any transaction.
-func plainOffsets(ctx context.Context, c *kgo.Client, e *eos.Epoch) error {
-	r := kmsg.NewPtrOffsetCommitRequest()
-	r.Group = e.Member.Group
-	r.MemberID, r.Generation, r.InstanceID = member(e.Member)
-	topics, marks := byTopic(e)
-	for _, topic := range topics {
+// commitOffsets commits the offsets outside of a transaction.
+func commitOffsets(ctx context.Context, client *kgo.Client, e *eos.Epoch) error {
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group = e.Member.Group
+	req.Generation, req.MemberID, req.InstanceID = e.Member.Generation, e.Member.ID, instance(e.Member)
+	names, marks := byTopic(e)
+	for _, name := range names {
 		t := kmsg.NewOffsetCommitRequestTopic()
-		t.Topic = topic
-		for _, m := range marks[topic] {
+		t.Topic = name
+		for _, m := range marks[name] {
 			p := kmsg.NewOffsetCommitRequestTopicPartition()
-			p.Partition, p.Offset, p.LeaderEpoch = m.Partition, m.Next, unknownEpoch
+			p.Partition, p.Offset = m.Partition, m.Next
 			t.Partitions = append(t.Partitions, p)
 		}
-		r.Topics = append(r.Topics, t)
+		req.Topics = append(req.Topics, t)
 	}
-	return again(ctx, func() error {
-		resp, err := r.RequestWith(ctx, c)
+	return retry(ctx, transient, func() error {
+		resp, err := req.RequestWith(ctx, client)
 		if err != nil {
-			return err
+			return fmt.Errorf("commit offsets: %w", err)
 		}
-		found := 0
+		a := newAnswers(e)
 		for _, t := range resp.Topics {
 			for _, p := range t.Partitions {
-				found++
-				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-					return fmt.Errorf("offset of %s/%d: %w", t.Topic, p.Partition, err)
-				}
+				a.got(t.Topic, p.Partition, p.ErrorCode)
 			}
 		}
-		return complete(found, marks)
+		return a.err()
 	})
 }
 
-// complete refuses an answer that leaves partitions out.
-func complete(found int, marks map[string][]eos.PositionMark) error {
-	want := 0
-	for _, m := range marks {
-		want += len(m)
+// answers compares what a coordinator was asked for with what it answered.
+type answers struct {
+	open  map[place]bool
+	wrong error // the gravest so far
+}
+
+type place struct {
+	topic     string
+	partition int32
+}
+
+func newAnswers(e *eos.Epoch) *answers {
+	a := &answers{open: map[place]bool{}}
+	for i := range e.Parts {
+		for _, m := range e.Parts[i].Marks {
+			a.open[place{m.Topic, m.Partition}] = true
+		}
 	}
-	if found != want {
-		return fmt.Errorf("coordinator answered for %d partitions, want %d", found, want)
+	return a
+}
+
+// got notes an answer. One that does not pass outweighs one that does.
+func (a *answers) got(topic string, partition int32, code int16) {
+	delete(a.open, place{topic, partition})
+	err := kerr.ErrorForCode(code)
+	if err == nil || a.wrong != nil && !transient(a.wrong) {
+		return
 	}
-	return nil
+	a.wrong = fmt.Errorf("offset of partition %d of %s: %w", partition, topic, err)
+}
+
+func (a *answers) err() error {
+	if a.wrong == nil && len(a.open) > 0 {
+		return fmt.Errorf("partitions without an answer are %d, want 0", len(a.open))
+	}
+	return a.wrong
 }

@@ -2,8 +2,6 @@ package writer
 
 import (
 	"context"
-	"errors"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -12,108 +10,87 @@ import (
 	"billstream/internal/failpoint"
 )
 
-// Plain writes an epoch without a transaction, in an order that loses nothing:
-//
-//	outputs ─► acknowledged ─► rows ─► acknowledged ─► offsets
-//
-// A row that is there proves that its outputs are, so a replayed record may be
-// skipped; a row that is not there makes the same outputs again.
+// Plain writes epochs without a transaction: outputs, then rows, then offsets,
+// each acknowledged before the next. A crash in between repeats outputs, and
+// loses none.
 type Plain struct {
-	config  Config
+	cfg     Config
 	metrics *metrics
-
-	mu     sync.Mutex
-	client *kgo.Client
-	closed bool
+	slot    slot
 }
 
-// NewPlain returns a writer that is not open.
+var _ eos.Writer = (*Plain)(nil)
+
+// NewPlain makes a writer for at-least-once. It does not connect; the error is
+// about metrics that are registered already.
 func NewPlain(c Config) (*Plain, error) {
-	return &Plain{config: c.withDefaults(), metrics: newMetrics(c)}, nil
-}
-
-// Open implements eos.Writer. There is no identity to take.
-func (w *Plain) Open(context.Context) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case w.closed:
-		return failed("open", errClosed)
-	case w.client != nil:
-		return nil
-	}
-	// With one request in flight nothing overtakes what was refused.
-	c, err := kgo.NewClient(append(w.config.options(), kgo.MaxProduceRequestsInflightPerBroker(1))...)
+	c = c.withDefaults()
+	m, err := newMetrics(c)
 	if err != nil {
-		return failed("open", err)
+		return nil, err
 	}
-	w.client = c
-	return nil
+	return &Plain{cfg: c, metrics: m}, nil
 }
 
-// Write implements eos.Writer.
+// Open connects; there is no identity to take. It tries until ctx ends.
+func (w *Plain) Open(ctx context.Context) error {
+	// A gap that a refused batch leaves ends the producer: without that, what
+	// stands behind the gap would be written and overtake it.
+	opts := append(w.cfg.options(), kgo.StopProducerOnDataLossDetected())
+	return w.slot.open(ctx, opts, func(context.Context, *kgo.Client) error { return nil })
+}
+
+// Write implements eos.Writer. An error after the first step may leave outputs
+// or rows behind that the next try repeats.
 func (w *Plain) Write(ctx context.Context, e *eos.Epoch) error {
-	w.mu.Lock()
-	c := w.client
-	w.mu.Unlock()
-	if c == nil {
-		return failed("begin", errors.New("writer is not open"))
-	}
-	if err := check(e); err != nil {
-		return failed("begin", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, w.config.CommitTimeout)
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.CommitTimeout)
 	defer cancel()
-	if err := w.produce(ctx, c, e); err != nil {
-		return failed("produce", err)
+	out, table := outputs(e), rows(e, w.cfg.Table)
+	client, err := w.slot.get()
+	if err == nil {
+		err = w.cfg.check(e)
 	}
-	began := time.Now()
+	if err != nil {
+		return fail("begin", err)
+	}
+	if err := w.produce(ctx, client, e, out, table); err != nil {
+		w.Reset()
+		return fail("produce", err)
+	}
+	defer since(&e.Took.Offsets, time.Now())
 	failpoint.Hit("eos.before-offsets")
-	if err := plainOffsets(ctx, c, e); err != nil {
-		return failed("offsets", err)
+	if err := commitOffsets(ctx, client, e); err != nil {
+		w.Reset()
+		return fail("offsets", err)
 	}
 	failpoint.Hit("eos.after-offsets")
-	e.Took.Offsets = time.Since(began)
 	return nil
 }
 
-// produce writes outputs and then rows.
-func (w *Plain) produce(ctx context.Context, c *kgo.Client, e *eos.Epoch) error {
-	began := time.Now()
-	steps := []func(*flight){
-		func(f *flight) { f.outputs(ctx, e) },
-		func(f *flight) { f.rows(ctx, e, w.config.Table) },
-	}
-	if failpoint.Control("naive-suppress") {
-		steps[0], steps[1] = steps[1], steps[0]
-	}
-	for _, send := range steps {
-		f := &flight{client: c, count: w.metrics.count}
-		send(f)
-		if err := f.land(ctx); err != nil {
+// produce writes outputs, and rows once they are safe: a row that stood there
+// without its output would make the replay believe that it was sent.
+func (w *Plain) produce(ctx context.Context, client *kgo.Client, e *eos.Epoch, out, table []*kgo.Record) error {
+	defer since(&e.Took.Produce, time.Now())
+	for _, records := range [][]*kgo.Record{out, table} {
+		if err := w.cfg.tooLarge(w.metrics, records); err != nil {
 			return err
 		}
-		failpoint.Hit("eos.after-produce")
 	}
-	e.Took.Produce = time.Since(began)
+	if err := w.metrics.produce(ctx, client, out, "eos.some-updates-acked"); err != nil {
+		return err
+	}
+	if err := w.metrics.produce(ctx, client, table, ""); err != nil {
+		return err
+	}
+	failpoint.Hit("eos.after-produce")
+	setLastRows(e, table)
 	return nil
 }
 
 // Reset implements eos.Writer.
-func (w *Plain) Reset() {
-	w.mu.Lock()
-	c := w.client
-	w.client = nil
-	w.mu.Unlock()
-	if c != nil {
-		c.Close()
-	}
-}
+func (w *Plain) Reset() { w.slot.drop(false) }
 
 // Close implements eos.Writer.
-func (w *Plain) Close() {
-	w.mu.Lock()
-	w.closed = true
-	w.mu.Unlock()
-	w.Reset()
-}
+func (w *Plain) Close() { w.slot.drop(true) }
+
+func since(d *time.Duration, start time.Time) { *d = time.Since(start) }

@@ -2,113 +2,153 @@ package writer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"billstream/internal/eos"
 	"billstream/internal/failpoint"
 )
 
-// flight is a set of records on their way. All of them must arrive.
-type flight struct {
-	client *kgo.Client
-	count  func(topic string, err error)
-	wg     sync.WaitGroup
+// batch is records on their way: all are acknowledged, or the batch failed.
+type batch struct {
+	metrics *metrics
+	hit     string // failpoint at the first acknowledgement, "" for none
+	cancel  context.CancelCauseFunc
 
 	mu    sync.Mutex
+	acked int
 	err   error // the first
-	topic string
-	acked bool // one has arrived
 }
 
-// outputs hands the outputs of an epoch over, in the order of their Emit within
-// each part.
-func (f *flight) outputs(ctx context.Context, e *eos.Epoch) {
-	for i := range e.Parts {
-		for j := range e.Parts[i].Outputs {
-			o := &e.Parts[i].Outputs[j]
-			r := &kgo.Record{Topic: o.Topic, Partition: o.Partition, Key: o.Key, Value: o.Value}
-			if len(o.Headers) > 0 {
-				r.Headers = make([]kgo.RecordHeader, len(o.Headers))
-			}
-			for k, h := range o.Headers {
-				r.Headers[k] = kgo.RecordHeader{Key: h.Key, Value: h.Value}
-			}
-			f.send(ctx, r, nil)
-		}
-	}
-}
-
-// rows hands the rows of an epoch over and notes the offset of each part's
-// last one, the position row.
-func (f *flight) rows(ctx context.Context, e *eos.Epoch, table string) {
-	for i := range e.Parts {
-		p := &e.Parts[i]
-		for j, row := range p.Rows {
-			r := &kgo.Record{Topic: table, Partition: p.Partition, Key: []byte(row.Key), Value: row.Value}
-			if j < len(p.Rows)-1 {
-				f.send(ctx, r, nil)
-				continue
-			}
-			f.send(ctx, r, &p.LastRow)
-		}
-	}
-}
-
-// send hands one record over; at, if not nil, is set to its offset.
-func (f *flight) send(ctx context.Context, r *kgo.Record, at *int64) {
-	if f.failed() != nil {
-		return // what follows must not overtake what was refused
-	}
-	f.wg.Add(1)
-	f.client.Produce(ctx, r, func(r *kgo.Record, err error) {
-		defer f.wg.Done()
-		if err == nil && at != nil {
-			*at = r.Offset
-		}
-		f.note(r.Topic, err)
-	})
-}
-
-// note keeps the first error.
-func (f *flight) note(topic string, err error) {
-	f.mu.Lock()
-	first := err == nil && !f.acked
-	f.acked = f.acked || err == nil
-	if err != nil && f.err == nil {
-		f.err, f.topic = err, topic
-	}
-	f.mu.Unlock()
-	if err != nil {
-		f.count(topic, err)
-	}
-	if first {
-		failpoint.Hit("eos.some-updates-acked")
-	}
-}
-
-func (f *flight) failed() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.err
-}
-
-// land waits until every record has been answered, and returns the first error.
-// kgo commits what succeeded, so that nobody else would notice.
-func (f *flight) land(ctx context.Context) error {
-	flushed := f.client.Flush(ctx)
-	if flushed == nil {
-		f.wg.Wait()
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// done is the promise of every record.
+func (b *batch) done(r *kgo.Record, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch {
-	case f.err != nil:
-		return fmt.Errorf("write to %s: %w", f.topic, f.err)
+	case err == nil:
+		b.acked++
+		if b.acked == 1 && b.hit != "" {
+			failpoint.Hit(b.hit)
+		}
+		return
+	case b.err != nil && errors.Is(err, context.Canceled):
+		return // we stopped it because of the first
+	}
+	if !errors.Is(err, context.Canceled) {
+		b.metrics.count(r.Topic, err)
+	}
+	if b.err == nil {
+		b.err = fmt.Errorf("write to %s: %w", r.Topic, err)
+		// Nothing more may be handed over: it could overtake what was refused.
+		b.cancel(b.err)
+	}
+}
+
+// produce hands records over and waits for all answers.
+func (m *metrics) produce(ctx context.Context, client *kgo.Client, records []*kgo.Record, hit string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	b := &batch{metrics: m, hit: hit, cancel: cancel}
+	for _, r := range records {
+		if ctx.Err() != nil {
+			break
+		}
+		client.Produce(ctx, r, b.done)
+	}
+	flushed := client.Flush(ctx)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.err != nil:
+		return b.err
 	case flushed != nil:
-		return fmt.Errorf("wait for acknowledgements: %w", flushed)
+		return fmt.Errorf("wait for acknowledgements: %w", errors.Join(flushed, context.Cause(ctx)))
+	case b.acked != len(records):
+		return fmt.Errorf("acknowledged records are %d, want %d", b.acked, len(records))
+	}
+	return nil
+}
+
+// outputs are the outputs of an epoch, in the order of their Emit.
+func outputs(e *eos.Epoch) []*kgo.Record {
+	var n int
+	for i := range e.Parts {
+		n += len(e.Parts[i].Outputs)
+	}
+	block := make([]kgo.Record, n)
+	records := make([]*kgo.Record, 0, n)
+	for i := range e.Parts {
+		for _, o := range e.Parts[i].Outputs {
+			r := &block[len(records)]
+			r.Topic, r.Partition, r.Key, r.Value = o.Topic, o.Partition, o.Key, o.Value
+			for _, h := range o.Headers {
+				r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+			}
+			records = append(records, r)
+		}
+	}
+	return records
+}
+
+// rows are the rows of an epoch, each part's position row behind its others.
+func rows(e *eos.Epoch, table string) []*kgo.Record {
+	var n int
+	for i := range e.Parts {
+		n += len(e.Parts[i].Rows)
+	}
+	block := make([]kgo.Record, n)
+	records := make([]*kgo.Record, 0, n)
+	for i := range e.Parts {
+		for _, row := range e.Parts[i].Rows {
+			r := &block[len(records)]
+			r.Topic, r.Partition, r.Key, r.Value = table, e.Parts[i].Partition, []byte(row.Key), row.Value
+			records = append(records, r)
+		}
+	}
+	return records
+}
+
+// setLastRows notes where the last row of each part stands.
+func setLastRows(e *eos.Epoch, rows []*kgo.Record) {
+	n := 0
+	for i := range e.Parts {
+		n += len(e.Parts[i].Rows)
+		e.Parts[i].LastRow = rows[n-1].Offset
+	}
+}
+
+// check refuses an epoch that must not be begun. Offsets without a record
+// would open a transaction that the client library does not know of: it could
+// not end it, and the group would hang until it times out.
+func (c Config) check(e *eos.Epoch) error {
+	if len(e.Parts) == 0 {
+		return errors.New("parts of the epoch are 0, want 1 at least")
+	}
+	for i := range e.Parts {
+		if p := &e.Parts[i]; len(p.Rows) == 0 {
+			return fmt.Errorf("rows of partition %d are 0, want the position row at least", p.Partition)
+		}
+	}
+	return nil
+}
+
+// tooLarge finds a record that its topic does not take. Nothing of the epoch
+// has been sent then: no record can overtake the one that is refused.
+func (c Config) tooLarge(m *metrics, records []*kgo.Record) error {
+	for _, r := range records {
+		size := len(r.Key) + len(r.Value) + overhead
+		for _, h := range r.Headers {
+			size += len(h.Key) + len(h.Value) + 10
+		}
+		if limit := c.limit(r.Topic); size-overhead > limit {
+			err := fmt.Errorf("record of %s: size is %d bytes, want %d at most: %w", r.Topic, size, limit, kerr.MessageTooLarge)
+			m.count(r.Topic, err)
+			return err
+		}
 	}
 	return nil
 }

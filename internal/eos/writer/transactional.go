@@ -5,198 +5,193 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"billstream/internal/eos"
 	"billstream/internal/failpoint"
 )
 
-// Transactional writes an epoch as one transaction.
-//
-//	begin ─► offsets ─► outputs, rows ─► every promise kept? ─► end
-//
-// The offsets go first, and alone: while the markers of the former transaction
-// are still being written the broker refuses the first request of the next one,
-// and a refused produce waits for a refresh of metadata.
+// Transactional writes each epoch as one Kafka transaction.
 type Transactional struct {
-	config  Config
+	cfg     Config
 	metrics *metrics
-
-	mu     sync.Mutex
-	client *kgo.Client // nil without an identity
-	id     string
-	closed bool
+	slot    slot
+	id      string // of the client in the slot
 }
 
-// NewTransactional returns a writer that is not open.
+var _ eos.Writer = (*Transactional)(nil)
+
+// NewTransactional makes a writer for exactly-once. It does not connect; the
+// error is about an identity that is missing or metrics that are registered
+// already. The brokers must pass CheckFeatures.
 func NewTransactional(c Config) (*Transactional, error) {
+	c = c.withDefaults()
 	if c.TransactionalID == "" {
-		return nil, errors.New("transactional id is empty, want a name of this process alone")
+		return nil, errors.New("transactional id is empty, want one of this process")
 	}
-	return &Transactional{config: c.withDefaults(), metrics: newMetrics(c)}, nil
+	m, err := newMetrics(c)
+	if err != nil {
+		return nil, err
+	}
+	return &Transactional{cfg: c, metrics: m}, nil
 }
 
-var errClosed = errors.New("writer is closed")
-
-// Open implements eos.Writer. It waits for a coordinator until ctx ends.
+// Open implements eos.Writer. It tries until ctx ends.
 func (w *Transactional) Open(ctx context.Context) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case w.closed:
-		return failed("open", errClosed)
-	case w.client != nil:
-		return nil
-	}
-	id := w.config.TransactionalID
+	id := w.cfg.TransactionalID
 	if failpoint.Control("no-fence") {
-		id = rand.Text()
+		id += rand.Text()
 	}
-	c, err := kgo.NewClient(append(w.config.options(),
+	opts := append(w.cfg.options(),
 		kgo.TransactionalID(id),
-		kgo.TransactionTimeout(w.config.TransactionTimeout),
+		kgo.TransactionTimeout(w.cfg.TransactionTimeout),
 		kgo.ConcurrentTransactionsBackoff(5*time.Millisecond),
-	)...)
-	if err != nil {
-		return failed("open", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, w.config.CommitTimeout)
-	defer cancel()
-	// The answer to the ping tells the version of transactions; without it the
-	// first one would run under the old rules.
-	err = c.Ping(ctx)
-	if err == nil {
-		err = again(ctx, func() error {
-			_, _, err := c.ProducerID(ctx)
-			return err
-		})
-	}
-	if err != nil {
-		c.Close()
-		return failed("open", err)
-	}
-	w.client, w.id = c, id
-	return nil
+		kgo.WithHooks(endSent{}))
+	return w.slot.open(ctx, opts, func(ctx context.Context, client *kgo.Client) error {
+		w.id = id
+		return identify(ctx, client)
+	})
 }
 
-// Write implements eos.Writer.
-func (w *Transactional) Write(ctx context.Context, e *eos.Epoch) error {
-	w.mu.Lock()
-	c, id := w.client, w.id
-	w.mu.Unlock()
-	if c == nil {
-		return failed("begin", errors.New("writer is not open"))
+// identify takes the transactional id: whoever had it before is fenced, and
+// what it left open is aborted.
+func identify(ctx context.Context, client *kgo.Client) error {
+	if err := checkFeatures(ctx, client); err != nil {
+		return err
 	}
-	if err := check(e); err != nil {
-		return failed("begin", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, w.config.CommitTimeout)
-	defer cancel()
-	if err := c.BeginTransaction(); err != nil {
-		return failed("begin", err)
-	}
-	if err := w.fill(ctx, c, id, e); err != nil {
-		return w.abort(c, err)
-	}
-	return w.end(c, e)
-}
-
-// check asserts what a transaction cannot do without: the client does not know
-// of the offsets that we send, and would end nothing without a record.
-func check(e *eos.Epoch) error {
-	if len(e.Parts) == 0 {
-		return errors.New("epoch has no parts, want one")
-	}
-	for i := range e.Parts {
-		if p := &e.Parts[i]; len(p.Rows) == 0 || len(p.Marks) == 0 {
-			return fmt.Errorf("epoch of partition %d has %d rows and %d offsets, want its position row and its offset", p.Partition, len(p.Rows), len(p.Marks))
+	return retry(ctx, transient, func() error {
+		id, _, err := client.ProducerID(ctx)
+		switch {
+		case err != nil:
+			return fmt.Errorf("ask for a producer id: %w", err)
+		case id < 0:
+			return fmt.Errorf("%w: producer id is %d, want one", errUnsupported, id)
 		}
+		return nil
+	})
+}
+
+// Write implements eos.Writer. Whatever fails, the client is dropped: the next
+// Open fences it, and so nothing of it can join a later transaction.
+func (w *Transactional) Write(ctx context.Context, e *eos.Epoch) error {
+	client, err := w.slot.get()
+	if err == nil {
+		err = w.cfg.check(e)
+	}
+	if err != nil {
+		return fail("begin", err)
+	}
+	if err := w.write(ctx, client, e); err != nil {
+		w.Reset()
+		return err
 	}
 	return nil
 }
 
-// fill sends everything that belongs to the transaction.
-func (w *Transactional) fill(ctx context.Context, c *kgo.Client, id string, e *eos.Epoch) *eos.WriteError {
-	began := time.Now()
+func (w *Transactional) write(ctx context.Context, client *kgo.Client, e *eos.Epoch) error {
+	within, cancel := context.WithTimeout(ctx, w.cfg.CommitTimeout)
+	defer cancel()
+	if err := client.BeginTransaction(); err != nil {
+		return fail("begin", err)
+	}
+	if err := w.offsets(within, client, e); err != nil {
+		return w.abort(ctx, client, fail("offsets", err))
+	}
+	if err := w.produce(within, client, e); err != nil {
+		return w.abort(ctx, client, fail("produce", err))
+	}
+	return w.end(ctx, client, e)
+}
+
+// offsets goes first: sent beside the records, it is the records that are told
+// to wait for the last transaction's markers, and the client library lets them
+// wait for seconds.
+func (w *Transactional) offsets(ctx context.Context, client *kgo.Client, e *eos.Epoch) error {
+	defer since(&e.Took.Offsets, time.Now())
 	failpoint.Hit("eos.before-offsets")
-	if err := txnOffsets(ctx, c, id, e); err != nil {
-		return failed("offsets", err)
+	req := txnOffsets(e, w.id)
+	if failpoint.Control("no-fence") {
+		req.Generation, req.MemberID, req.InstanceID = -1, "", nil
+	}
+	if err := addOffsets(ctx, client, e, req); err != nil {
+		return err
 	}
 	failpoint.Hit("eos.after-offsets")
-	sent := time.Now()
-	e.Took.Offsets = sent.Sub(began)
-	f := &flight{client: c, count: w.metrics.count}
-	f.outputs(ctx, e)
-	f.rows(ctx, e, w.config.Table)
-	if err := f.land(ctx); err != nil {
-		return failed("produce", err)
-	}
-	e.Took.Produce = time.Since(sent)
-	failpoint.Hit("eos.after-produce")
 	return nil
 }
 
-// abort ends the transaction without effect, if the brokers can be told.
-func (w *Transactional) abort(c *kgo.Client, why *eos.WriteError) error {
-	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
+func (w *Transactional) produce(ctx context.Context, client *kgo.Client, e *eos.Epoch) error {
+	defer since(&e.Took.Produce, time.Now())
+	out, table := outputs(e), rows(e, w.cfg.Table)
+	records := append(out, table...)
+	if err := w.cfg.tooLarge(w.metrics, records); err != nil {
+		return err
+	}
+	if err := w.metrics.produce(ctx, client, records, "eos.some-updates-acked"); err != nil {
+		return err
+	}
+	failpoint.Hit("eos.after-produce")
+	setLastRows(e, table)
+	return nil
+}
+
+// end commits. Its context does not end with the caller's: a commit that is
+// given up may still be carried out.
+func (w *Transactional) end(ctx context.Context, client *kgo.Client, e *eos.Epoch) error {
+	defer since(&e.Took.End, time.Now())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.cfg.CommitTimeout+5*time.Second)
 	defer cancel()
-	err := c.AbortBufferedRecords(ctx)
+	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		return &eos.WriteError{Failure: classifyEnd(err), Step: "end", Err: err}
+	}
+	failpoint.Hit("eos.end-acked")
+	return nil
+}
+
+// abort ends the transaction without a commit, so that nobody waits for its
+// timeout, and returns the error that made it necessary. It asks itself: the
+// client library does not know of a transaction that holds offsets alone. What
+// is still under way carries an epoch that is over then.
+func (w *Transactional) abort(ctx context.Context, client *kgo.Client, because error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	id, epoch, _ := client.ProducerID(ctx) // with its error comes the id that failed
+	if id < 0 {
+		return because
+	}
+	req := kmsg.NewPtrEndTxnRequest()
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = w.id, id, epoch, false
+	resp, err := req.RequestWith(ctx, client)
 	if err == nil {
-		err = c.EndTransaction(ctx, kgo.TryAbort)
+		err = kerr.ErrorForCode(resp.ErrorCode)
 	}
-	if errors.Is(err, kerr.ProducerFenced) {
-		return &eos.WriteError{Failure: eos.Fenced, Step: why.Step, Err: errors.Join(why.Err, err)}
+	if err != nil {
+		w.cfg.Log.Debug("abort failed", "group", w.cfg.Group, "err", err)
 	}
-	return why
-}
-
-// abortTimeout bounds what is a courtesy: the next Open aborts as well.
-const abortTimeout = 2 * time.Second
-
-// end commits. Its context is its own: a commit that is under way must not be
-// given up while there is hope for an answer.
-func (w *Transactional) end(c *kgo.Client, e *eos.Epoch) error {
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), w.config.CommitTimeout)
-	defer cancel()
-	err := c.EndTransaction(ctx, kgo.TryCommit)
-	e.Took.End = time.Since(began)
-	switch {
-	case err == nil:
-		failpoint.Hit("eos.end-acked")
-		return nil
-	case refusal(err):
-		return failed("end", err)
+	failure, ok := errors.AsType[*eos.WriteError](because)
+	if ok && failure.Failure == eos.Aborted && errors.Is(err, kerr.ProducerFenced) {
+		// Only this answer tells a live twin from a transaction that timed out.
+		return &eos.WriteError{Failure: eos.Fenced, Step: failure.Step, Err: errors.Join(failure.Err, err)}
 	}
-	return &eos.WriteError{Failure: eos.Unknown, Step: "end", Err: err}
-}
-
-// refusal reports whether a broker has said no to the end of a transaction, so
-// that its outcome is known.
-func refusal(err error) bool {
-	_, answered := errors.AsType[*kerr.Error](err)
-	return answered && !retriable(err)
+	return because
 }
 
 // Reset implements eos.Writer.
-func (w *Transactional) Reset() {
-	w.mu.Lock()
-	c := w.client
-	w.client = nil
-	w.mu.Unlock()
-	if c != nil {
-		c.Close()
-	}
-}
+func (w *Transactional) Reset() { w.slot.drop(false) }
 
 // Close implements eos.Writer.
-func (w *Transactional) Close() {
-	w.mu.Lock()
-	w.closed = true
-	w.mu.Unlock()
-	w.Reset()
+func (w *Transactional) Close() { w.slot.drop(true) }
+
+// endSent marks the moment at which the commit has left and nobody knows.
+type endSent struct{}
+
+// OnBrokerWrite implements kgo.HookBrokerWrite.
+func (endSent) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
+	if key == int16(kmsg.EndTxn) && err == nil {
+		failpoint.Hit("eos.end-sent")
+	}
 }
