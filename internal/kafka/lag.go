@@ -25,6 +25,10 @@ type Lag struct {
 	At         time.Time
 	Partitions []PartitionLag   // by partition
 	Counts     map[string]int32 // partitions by topic
+	// Open is, by topic and partition, how many offsets lie behind the last
+	// stable one, where read-committed readers wait. A log that grows between
+	// the two questions shows as a few.
+	Open map[string]map[int32]int64
 }
 
 // LagMonitor measures the lag at intervals. It asks the brokers, never the
@@ -45,6 +49,7 @@ type LagOptions struct {
 	Group  string
 	Topic  string       // the group's input
 	Counts []string     // topics whose partitions are counted
+	Open   []string     // topics whose open transactions are measured
 	Log    *slog.Logger // required
 }
 
@@ -144,6 +149,9 @@ func (r *lagReader) fetch(ctx context.Context) (Lag, error) {
 		}
 		lag.Partitions = append(lag.Partitions, p)
 	}
+	if lag.Open, err = r.open(ctx, offsets); err != nil {
+		return Lag{}, err
+	}
 	found, err := r.admin.describe(ctx, r.options.Counts)
 	if err != nil {
 		return Lag{}, err
@@ -152,6 +160,26 @@ func (r *lagReader) fetch(ctx context.Context) (Lag, error) {
 		lag.Counts[name] = t.Partitions
 	}
 	return lag, nil
+}
+
+// open measures what is behind open transactions; the offsets of the group's own
+// input are there already.
+func (r *lagReader) open(ctx context.Context, input []PartitionOffsets) (map[string]map[int32]int64, error) {
+	all := map[string]map[int32]int64{}
+	for _, topic := range r.options.Open {
+		offsets := input
+		if topic != r.options.Topic {
+			var err error
+			if offsets, err = r.admin.Offsets(ctx, topic); err != nil {
+				return nil, err
+			}
+		}
+		all[topic] = map[int32]int64{}
+		for _, o := range offsets {
+			all[topic][o.Partition] = max(o.Newest-o.Stable, 0)
+		}
+	}
+	return all, nil
 }
 
 // age returns how old the first record in [from, to) is. That nothing visible is

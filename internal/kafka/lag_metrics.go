@@ -14,6 +14,7 @@ type lagMetrics struct {
 	seconds      *prometheus.GaugeVec
 	committed    *prometheus.GaugeVec
 	stable       *prometheus.GaugeVec
+	open         *prometheus.GaugeVec
 	counts       *prometheus.GaugeVec
 	good         prometheus.Counter
 	failed       prometheus.Counter
@@ -38,6 +39,8 @@ func newLagMetrics(reg prometheus.Registerer, group, topic string) *lagMetrics {
 			"Next offset that the group will read, from its coordinator.", "group", "topic", "partition"),
 		stable: vec("billstream_last_stable_offset",
 			"First offset of the oldest open transaction, else the end of the partition.", "topic", "partition"),
+		open: vec("billstream_open_transaction_records",
+			"Offsets from the last stable one to the high watermark: what waits for a transaction to end.", "topic", "partition"),
 		counts: vec("billstream_topic_partitions", "Partitions of the topic.", "topic"),
 		good:   refreshes.WithLabelValues("ok"),
 		failed: refreshes.WithLabelValues("error"),
@@ -46,7 +49,7 @@ func newLagMetrics(reg prometheus.Registerer, group, topic string) *lagMetrics {
 			Help: "When the lag was last refreshed.",
 		}),
 	}
-	reg.MustRegister(m.records, m.seconds, m.committed, m.stable, m.counts, refreshes, m.refreshed)
+	reg.MustRegister(m.records, m.seconds, m.committed, m.stable, m.open, m.counts, refreshes, m.refreshed)
 	return m
 }
 
@@ -58,6 +61,11 @@ func (m *lagMetrics) publish(l Lag) {
 		m.stable.WithLabelValues(m.topic, n).Set(float64(p.Stable))
 		if p.Committed >= 0 {
 			m.committed.WithLabelValues(m.group, m.topic, n).Set(float64(p.Committed))
+		}
+	}
+	for topic, partitions := range l.Open {
+		for p, n := range partitions {
+			m.open.WithLabelValues(topic, strconv.Itoa(int(p))).Set(float64(n))
 		}
 	}
 	for topic, n := range l.Counts {

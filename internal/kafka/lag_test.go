@@ -3,6 +3,7 @@ package kafka_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -122,6 +123,58 @@ func TestLagMonitorMeasures(t *testing.T) {
 	if lag, err = m.Fetch(t.Context()); err != nil || lag.Partitions[0].Records != 0 || lag.Partitions[0].Age != 0 {
 		t.Errorf("lag after the commit is %+v (%v), want none", lag.Partitions[0], err)
 	}
+}
+
+func TestLagMonitorMeasuresOpenTransactions(t *testing.T) {
+	t.Parallel()
+	_, c := fake(t, topics.CustomerEvents, topics.BillingTable)
+	a := openAdmin(t, c)
+	produce(t, client(t, c), topics.CustomerEvents, 0, "a")
+	w := client(t, c, kgo.TransactionalID("x"))
+	transaction(t, w, topics.BillingTable, 1, kgo.TryCommit, "a", "b")
+	if err := w.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	produce(t, w, topics.CustomerEvents, 0, "b", "c")
+	produce(t, w, topics.BillingTable, 1, "c", "d", "e")
+	reg := prometheus.NewPedanticRegistry()
+	m := kafka.NewLagMonitor(a, kafka.LagOptions{
+		Group: topics.Group, Topic: topics.CustomerEvents,
+		Open: []string{topics.CustomerEvents, topics.BillingTable}, Log: testLog(t),
+	}, reg)
+	shows := func(when string, events, table int64) {
+		t.Helper()
+		lag, err := m.Fetch(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]map[int32]int64{
+			topics.CustomerEvents: {0: events, 1: 0, 2: 0},
+			topics.BillingTable:   {0: 0, 1: table, 2: 0},
+		}
+		if !reflect.DeepEqual(lag.Open, want) {
+			t.Errorf("open %s is %v, want %v", when, lag.Open, want)
+		}
+		m.Publish(lag)
+	}
+	shows("within a transaction", 2, 3)
+	want := `
+# HELP billstream_open_transaction_records Offsets from the last stable one to the high watermark: what waits for a transaction to end.
+# TYPE billstream_open_transaction_records gauge
+billstream_open_transaction_records{partition="0",topic="billing-table"} 0
+billstream_open_transaction_records{partition="1",topic="billing-table"} 3
+billstream_open_transaction_records{partition="2",topic="billing-table"} 0
+billstream_open_transaction_records{partition="0",topic="customer.events"} 2
+billstream_open_transaction_records{partition="1",topic="customer.events"} 0
+billstream_open_transaction_records{partition="2",topic="customer.events"} 0
+`
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "billstream_open_transaction_records"); err != nil {
+		t.Error(err)
+	}
+	if err := w.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	shows("after its end", 0, 0)
 }
 
 func TestLagMonitorPublishes(t *testing.T) {
