@@ -43,12 +43,14 @@ type Measured struct {
 	StalledShare    float64 `json:"stalled_share"` // of the partitions' time in the window
 	Commits         int     `json:"commits"`       // epochs in the window
 	RowsPerEvent    float64 `json:"rows_per_event"`
-	PositionRows    int     `json:"position_rows"`
-	FirstSeconds    float64 `json:"first_update_seconds"` // from the start of the process
-	Drift           float64 `json:"drift"`                // of the calibration loop, the larger of before and after
-	Load            float64 `json:"load"`                 // of the machine in the minute before
-	Noisy           bool    `json:"noisy"`                // the drift stayed too large
-	FromStart       bool    `json:"from_start"`           // the window is
+
+	Phases       map[string]float64 `json:"phase_seconds"` // of the engine, in the window
+	PositionRows int                `json:"position_rows"`
+	FirstSeconds float64            `json:"first_update_seconds"` // from the start of the process
+	Drift        float64            `json:"drift"`                // of the calibration loop, the larger of before and after
+	Load         float64            `json:"load"`                 // of the machine in the minute before
+	Noisy        bool               `json:"noisy"`                // the drift stayed too large
+	FromStart    bool               `json:"from_start"`           // the window is
 }
 
 // newSpec names fresh topics and a fresh group.
@@ -131,7 +133,7 @@ func (w window) figures(all int, partitions int32) Measured {
 	}
 	events := float64(w.last.own.Processed - from.own.Processed)
 	seconds := w.last.own.At.Sub(from.own.At).Seconds()
-	return Measured{
+	m := Measured{
 		FromStart:       fromStart,
 		CPUPerEvent:     micros(w.last.own.CPU-from.own.CPU) / events,
 		BrokerPerEvent:  micros(w.last.broker.CPU-from.broker.CPU) / events,
@@ -140,9 +142,14 @@ func (w window) figures(all int, partitions int32) Measured {
 		AllocsPerEvent:  float64(w.last.own.Allocs-from.own.Allocs) / events,
 		BytesPerEvent:   float64(w.last.own.AllocBytes-from.own.AllocBytes) / events,
 		PeakRSS:         w.last.own.PeakRSS,
-		StalledShare:    (w.last.own.Stalled - from.own.Stalled) / seconds / float64(partitions),
+		StalledShare:    (w.last.own.Phases["backpressure"] - from.own.Phases["backpressure"]) / seconds / float64(partitions),
 		Commits:         int(w.last.own.Commits - from.own.Commits),
+		Phases:          map[string]float64{},
 	}
+	for name, total := range w.last.own.Phases {
+		m.Phases[name] = total - from.own.Phases[name]
+	}
+	return m
 }
 
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }

@@ -20,9 +20,11 @@ type sample struct {
 	PeakRSS    int64         `json:"peak_rss"`
 	Allocs     uint64        `json:"allocs"`
 	AllocBytes uint64        `json:"alloc_bytes"`
-	Stalled    float64       `json:"stalled"` // seconds that partitions waited for room, summed over them
 	Commits    float64       `json:"commits"`
-	Processed  int64         `json:"processed"` // events whose callback has ended
+	// Phases is where time went, in seconds, as the engine's metrics name it;
+	// waiting for room ("backpressure") is summed over the partitions.
+	Phases    map[string]float64 `json:"phases"`
+	Processed int64              `json:"processed"` // events whose callback has ended
 }
 
 // takeSample looks at this process, at its metrics, and at how many events it
@@ -39,6 +41,7 @@ func takeSample(from prometheus.Gatherer, processed int64) (sample, error) {
 		Processed: processed,
 		CPU:       cpuOf(&used),
 		PeakRSS:   cmp.Or(highWater(), int64(used.Maxrss)<<10),
+		Phases:    map[string]float64{},
 		Allocs:    heap[0].Value.Uint64(), AllocBytes: heap[1].Value.Uint64(),
 	}
 	families, err := from.Gather()
@@ -49,8 +52,8 @@ func takeSample(from prometheus.Gatherer, processed int64) (sample, error) {
 		for _, m := range f.GetMetric() {
 			for _, l := range m.GetLabel() {
 				switch {
-				case f.GetName() == "billstream_phase_seconds_total" && l.GetValue() == "backpressure":
-					s.Stalled += m.GetCounter().GetValue()
+				case f.GetName() == "billstream_phase_seconds_total" && l.GetName() == "phase":
+					s.Phases[l.GetValue()] = m.GetCounter().GetValue()
 				case f.GetName() == "billstream_commits_total" && l.GetValue() == "committed":
 					s.Commits += m.GetCounter().GetValue()
 				}
