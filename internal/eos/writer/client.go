@@ -114,7 +114,7 @@ func (s *slot) drop(forGood bool) {
 }
 
 // open makes a client and has it say what ready wants to hear.
-func (s *slot) open(ctx context.Context, opts []kgo.Opt, ready func(context.Context, *kgo.Client) error) error {
+func (s *slot) open(ctx context.Context, limit time.Duration, opts []kgo.Opt, ready func(context.Context, *kgo.Client) error) error {
 	if _, err := s.get(); !errors.Is(err, errNotOpen) {
 		return fail("open", err)
 	}
@@ -122,6 +122,8 @@ func (s *slot) open(ctx context.Context, opts []kgo.Opt, ready func(context.Cont
 	if err != nil {
 		return fail("open", fmt.Errorf("make a client: %w", err))
 	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	// Ping loads what the brokers can do. Without it the first transaction
 	// runs under the rules of old brokers.
 	err = retry(ctx, transient, func() error { return client.Ping(ctx) })

@@ -25,9 +25,12 @@ var errUnsupported = errors.New("brokers lack a feature")
 // CheckFeatures refuses brokers under which a transaction could be torn: the
 // feature transaction.version must be finalized at 2 or above. The error is a
 // *eos.RefusedError then, a *eos.WriteError if they could not be asked until
-// ctx ended.
+// ctx ended or the commit timeout was over.
 func CheckFeatures(ctx context.Context, c Config) error {
-	client, err := kgo.NewClient(c.withDefaults().options()...)
+	c = c.withDefaults()
+	ctx, cancel := context.WithTimeout(ctx, c.CommitTimeout)
+	defer cancel()
+	client, err := kgo.NewClient(c.options()...)
 	if err != nil {
 		return fail("open", fmt.Errorf("make a client: %w", err))
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"billstream/internal/eos"
+	"billstream/internal/failpoint"
 )
 
 // byTopic are the marks of an epoch, by input topic in order of appearance.
@@ -25,11 +26,16 @@ func byTopic(e *eos.Epoch) (names []string, marks map[string][]eos.PositionMark)
 	return names, marks
 }
 
-func instance(m eos.Member) *string {
-	if m.InstanceID == "" {
-		return nil
+// member is in whose name the offsets are committed. Without it, which is the
+// control, the coordinator takes them from anybody.
+func member(m eos.Member) (generation int32, id string, instance *string) {
+	if failpoint.Control("no-fence") {
+		return -1, "", nil
 	}
-	return &m.InstanceID
+	if m.InstanceID != "" {
+		instance = &m.InstanceID
+	}
+	return m.Generation, m.ID, instance
 }
 
 // txnOffsets makes the request that adds the offsets to the transaction. The
@@ -37,7 +43,7 @@ func instance(m eos.Member) *string {
 func txnOffsets(e *eos.Epoch, transactionalID string) *kmsg.TxnOffsetCommitRequest {
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.TransactionalID, req.Group = transactionalID, e.Member.Group
-	req.Generation, req.MemberID, req.InstanceID = e.Member.Generation, e.Member.ID, instance(e.Member)
+	req.Generation, req.MemberID, req.InstanceID = member(e.Member)
 	names, marks := byTopic(e)
 	for _, name := range names {
 		t := kmsg.NewTxnOffsetCommitRequestTopic()
@@ -83,7 +89,7 @@ func addOffsets(ctx context.Context, client *kgo.Client, e *eos.Epoch, req *kmsg
 func commitOffsets(ctx context.Context, client *kgo.Client, e *eos.Epoch) error {
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.Group = e.Member.Group
-	req.Generation, req.MemberID, req.InstanceID = e.Member.Generation, e.Member.ID, instance(e.Member)
+	req.Generation, req.MemberID, req.InstanceID = member(e.Member)
 	names, marks := byTopic(e)
 	for _, name := range names {
 		t := kmsg.NewOffsetCommitRequestTopic()

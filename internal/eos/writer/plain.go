@@ -2,6 +2,7 @@ package writer
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -32,12 +33,13 @@ func NewPlain(c Config) (*Plain, error) {
 	return &Plain{cfg: c, metrics: m}, nil
 }
 
-// Open connects; there is no identity to take. It tries until ctx ends.
+// Open connects; there is no identity to take. It tries until ctx
+// ends or the commit timeout is over.
 func (w *Plain) Open(ctx context.Context) error {
 	// A gap that a refused batch leaves ends the producer: without that, what
 	// stands behind the gap would be written and overtake it.
 	opts := append(w.cfg.options(), kgo.StopProducerOnDataLossDetected())
-	return w.slot.open(ctx, opts, func(context.Context, *kgo.Client) error { return nil })
+	return w.slot.open(ctx, w.cfg.CommitTimeout, opts, func(context.Context, *kgo.Client) error { return nil })
 }
 
 // Write implements eos.Writer. An error after the first step may leave outputs
@@ -48,7 +50,7 @@ func (w *Plain) Write(ctx context.Context, e *eos.Epoch) error {
 	out, table := outputs(e), rows(e, w.cfg.Table)
 	client, err := w.slot.get()
 	if err == nil {
-		err = w.cfg.check(e)
+		err = check(e)
 	}
 	if err != nil {
 		return fail("begin", err)
@@ -76,13 +78,16 @@ func (w *Plain) produce(ctx context.Context, client *kgo.Client, e *eos.Epoch, o
 			return err
 		}
 	}
-	if err := w.metrics.produce(ctx, client, out, "eos.some-updates-acked"); err != nil {
-		return err
+	steps := [][]*kgo.Record{out, table}
+	if failpoint.Control("naive-suppress") {
+		slices.Reverse(steps)
 	}
-	if err := w.metrics.produce(ctx, client, table, ""); err != nil {
-		return err
+	for _, records := range steps {
+		if err := w.metrics.produce(ctx, client, records, "eos.some-updates-acked"); err != nil {
+			return err
+		}
+		failpoint.Hit("eos.after-produce")
 	}
-	failpoint.Hit("eos.after-produce")
 	setLastRows(e, table)
 	return nil
 }

@@ -73,7 +73,8 @@ func TestPlainStopsAtARefusedStep(t *testing.T) {
 		"row":    {kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: table, Err: kerr.InvalidRecord, Count: -1}, "produce", eos.Aborted, updates, nil},
 		"offset": {
 			kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: input, Partitions: []int32{1}, Err: kerr.IllegalGeneration},
-			"offsets", eos.Lost, updates, []string{"row-0-1", "position-0-1", "row-1-1", "position-1-1"},
+			"offsets", eos.Lost, updates,
+			[]string{"row-0-1", "position-0-1", "row-1-1", "position-1-1"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -124,7 +124,7 @@ func setLastRows(e *eos.Epoch, rows []*kgo.Record) {
 // check refuses an epoch that must not be begun. Offsets without a record
 // would open a transaction that the client library does not know of: it could
 // not end it, and the group would hang until it times out.
-func (c Config) check(e *eos.Epoch) error {
+func check(e *eos.Epoch) error {
 	if len(e.Parts) == 0 {
 		return errors.New("parts of the epoch are 0, want 1 at least")
 	}

@@ -40,7 +40,8 @@ func NewTransactional(c Config) (*Transactional, error) {
 	return &Transactional{cfg: c, metrics: m}, nil
 }
 
-// Open implements eos.Writer. It tries until ctx ends.
+// Open implements eos.Writer. It tries until ctx ends or the commit timeout is
+// over.
 func (w *Transactional) Open(ctx context.Context) error {
 	id := w.cfg.TransactionalID
 	if failpoint.Control("no-fence") {
@@ -50,8 +51,8 @@ func (w *Transactional) Open(ctx context.Context) error {
 		kgo.TransactionalID(id),
 		kgo.TransactionTimeout(w.cfg.TransactionTimeout),
 		kgo.ConcurrentTransactionsBackoff(5*time.Millisecond),
-		kgo.WithHooks(endSent{}))
-	return w.slot.open(ctx, opts, func(ctx context.Context, client *kgo.Client) error {
+		kgo.WithHooks(hooks{}))
+	return w.slot.open(ctx, w.cfg.CommitTimeout, opts, func(ctx context.Context, client *kgo.Client) error {
 		w.id = id
 		return identify(ctx, client)
 	})
@@ -80,7 +81,7 @@ func identify(ctx context.Context, client *kgo.Client) error {
 func (w *Transactional) Write(ctx context.Context, e *eos.Epoch) error {
 	client, err := w.slot.get()
 	if err == nil {
-		err = w.cfg.check(e)
+		err = check(e)
 	}
 	if err != nil {
 		return fail("begin", err)
@@ -113,11 +114,7 @@ func (w *Transactional) write(ctx context.Context, client *kgo.Client, e *eos.Ep
 func (w *Transactional) offsets(ctx context.Context, client *kgo.Client, e *eos.Epoch) error {
 	defer since(&e.Took.Offsets, time.Now())
 	failpoint.Hit("eos.before-offsets")
-	req := txnOffsets(e, w.id)
-	if failpoint.Control("no-fence") {
-		req.Generation, req.MemberID, req.InstanceID = -1, "", nil
-	}
-	if err := addOffsets(ctx, client, e, req); err != nil {
+	if err := addOffsets(ctx, client, e, txnOffsets(e, w.id)); err != nil {
 		return err
 	}
 	failpoint.Hit("eos.after-offsets")
@@ -152,12 +149,15 @@ func (w *Transactional) end(ctx context.Context, client *kgo.Client, e *eos.Epoc
 	return nil
 }
 
+// abortTimeout bounds what is a courtesy: the next Open aborts as well.
+const abortTimeout = 2 * time.Second
+
 // abort ends the transaction without a commit, so that nobody waits for its
 // timeout, and returns the error that made it necessary. It asks itself: the
 // client library does not know of a transaction that holds offsets alone. What
 // is still under way carries an epoch that is over then.
 func (w *Transactional) abort(ctx context.Context, client *kgo.Client, because error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
 	id, epoch, _ := client.ProducerID(ctx) // with its error comes the id that failed
 	if id < 0 {
@@ -185,13 +185,3 @@ func (w *Transactional) Reset() { w.slot.drop(false) }
 
 // Close implements eos.Writer.
 func (w *Transactional) Close() { w.slot.drop(true) }
-
-// endSent marks the moment at which the commit has left and nobody knows.
-type endSent struct{}
-
-// OnBrokerWrite implements kgo.HookBrokerWrite.
-func (endSent) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
-	if key == int16(kmsg.EndTxn) && err == nil {
-		failpoint.Hit("eos.end-sent")
-	}
-}
