@@ -138,7 +138,7 @@ func (p *process) caughtUp() {
 func (p *process) read(topic string) []*kgo.Record {
 	p.t.Helper()
 	end := p.ends(topic)
-	c := p.client(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+	c := p.client(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	ctx, cancel := context.WithTimeout(p.t.Context(), 4*time.Minute)
 	defer cancel()
@@ -149,8 +149,10 @@ func (p *process) read(topic string) []*kgo.Record {
 			p.t.Fatalf("read %s: %v", topic, err)
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			records = append(records, r)
-			if r.Offset+1 >= end[r.Partition] {
+			if !r.Attrs.IsControl() {
+				records = append(records, r)
+			}
+			if r.Offset+1 >= end[r.Partition] { // a marker ends the partition
 				delete(end, r.Partition)
 			}
 		})
