@@ -3,6 +3,7 @@
 
 GO       ?= go
 FUZZTIME ?= 30s
+BENCH    ?= --rounds 3 --events 200000 --customers 40000 --rates 50,500 --max-time 8m
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LDFLAGS  := -X main.version=$(VERSION) -X main.revision=$(REVISION)
@@ -39,8 +40,9 @@ fuzz: ## every fuzz target, FUZZTIME each
 	  done; \
 	done
 
-bench: ## CPU and allocations of the per-event path and of a lookup
+bench: build ## CPU and allocations of the per-event path and of a lookup; then goka as it comes beside both guarantees
 	$(GO) test -run '^$$' -bench . -benchmem ./codecs ./internal/billing ./views
+	./$(BIN) bench $(BENCH)
 
 lint: ## gofumpt, vet, staticcheck, tidy
 	@out=$$($(GO) tool gofumpt -l $$(git ls-files '*.go' ':!codecs/proto')); test -z "$$out" || { echo "not formatted:"; echo "$$out"; exit 1; }

@@ -21,6 +21,7 @@ type commands struct {
 	List       listCommand       `cmd:"" help:"List accounts."`
 	Topics     topicsCommand     `cmd:"" help:"Make and check the Kafka topics."`
 	Broker     brokerCommand     `cmd:"" help:"Run the embedded broker alone."`
+	Bench      benchCommand      `cmd:"" help:"Compare ways of running one small job on Kafka."`
 	Conf       confCommand       `cmd:"" name:"config" help:"Show and check the configuration of run."`
 	Health     healthCommand     `cmd:"" help:"Ask a running process whether it is ready."`
 	Version    versionCommand    `cmd:"" help:"Show what this program is."`

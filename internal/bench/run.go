@@ -33,6 +33,11 @@ type Options struct {
 	spoil Way    // whose output is made wrong; for tests
 }
 
+// OptionError means that Options hold something that cannot be run.
+type OptionError struct{ problem string }
+
+func (e *OptionError) Error() string { return e.problem }
+
 func (o Options) withDefaults() (Options, error) {
 	o.Rounds = cmp.Or(o.Rounds, 5)
 	o.Events = cmp.Or(o.Events, 1_000_000)
@@ -50,14 +55,16 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	for _, w := range o.Ways {
 		if !slices.Contains(Ways(), w) {
-			return o, fmt.Errorf("arm is %q, want one of %v", w, Ways())
+			return o, &OptionError{fmt.Sprintf("arm is %q, want one of %v", w, Ways())}
 		}
 	}
 	switch {
 	case o.Rounds < 0:
-		return o, fmt.Errorf("rounds are %d, want 1 or more", o.Rounds)
+		return o, &OptionError{fmt.Sprintf("rounds are %d, want 1 or more", o.Rounds)}
 	case o.Events < 1 || o.Customers < 1:
-		return o, fmt.Errorf("events are %d of %d customers, want 1 or more of each", o.Events, o.Customers)
+		return o, &OptionError{fmt.Sprintf("events are %d of %d customers, want 1 or more of each", o.Events, o.Customers)}
+	case o.Partitions < 1:
+		return o, &OptionError{fmt.Sprintf("partitions are %d, want 1 or more", o.Partitions)}
 	}
 	return o, nil
 }
