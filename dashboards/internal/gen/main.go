@@ -39,7 +39,7 @@ func write(dir string) error {
 
 // dashboards returns all of them.
 func dashboards() []dashboard {
-	return []dashboard{overview()}
+	return []dashboard{overview(), processor(), state()}
 }
 
 func encode(d dashboard) ([]byte, error) {

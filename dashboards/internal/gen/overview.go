@@ -31,7 +31,6 @@ func serviceLevel() row {
 
 func flow() row {
 	events := func(name, by string) string { return sumBy(by, rate(ofGroup(name))) }
-	latency := func(q float64) string { return quantile(q, ofGroup, "end_to_end_latency_seconds", "stage") }
 	return row{title: "Flow", height: 9, places: []place{
 		{8, timeSeries("Events in, by type",
 			"Customer events committed per second, by type; other is what could not be decoded or has no known type. "+
@@ -48,17 +47,19 @@ func flow() row {
 		{8, timeSeries("End to end, by stage",
 			"Median and 99th percentile of the time from the timestamp of a customer event until it was processed, and until its result was committed. "+
 				"Normal: committed takes about the commit interval longer than processed. If both rise: records wait, see lag; if committed alone: the brokers are slow.",
-			unitSeconds, query("p50 {{stage}}", latency(0.5)), query("p99 {{stage}}", latency(0.99)))},
+			unitSeconds, halfAndMost(ofGroup, "end_to_end_latency_seconds", "stage")...)},
 		{8, timeSeries("Lag, by group",
 			"Age of the oldest uncommitted event of each group, worst partition. Normal: below a second. "+
 				"If it rises steadily: more comes in than is processed, or a partition stands still.",
 			unitSeconds, query("{{group}}", "max by (group) ("+ofGroup("consumer_lag_seconds")+")"))},
 		{8, timeSeries("Trouble",
-			"Dead letters, failed writes and error log lines per second. Normal: all 0. "+
-				"Dead letters: read billing.dlq, each says what was wrong. Failed writes: look at the brokers and at what this user may write. Errors: read the log.",
+			"Dead letters, failed writes, aborted records and error log lines per second. Normal: all 0; a rebalance may abort some records. "+
+				"Dead letters: read billing.dlq, each says what was wrong. Failed writes: look at the brokers and at what this user may write. "+
+				"Aborted records: they are processed again; if it goes on, see Exactly once on the processor page. Errors: read the log.",
 			unitEvents,
 			query("dead letters", sum(rate(ofGroup("records_processed_total", `result="dead_letter"`)))),
 			query("emit errors", sum(rate(ofGroup("emit_errors_total")))),
+			query("aborted records", sum(rate(ofGroup("records_aborted_total")))),
 			query("error log lines", sum(rate(series("log_messages_total", `level="error"`)))))},
 	}}
 }

@@ -2,12 +2,17 @@ package main
 
 // Units of Grafana that the panels use.
 const (
-	unitSeconds = "s"
-	unitEvents  = "eps"
-	unitRatio   = "percentunit"
-	unitShort   = "short"
-	unitNone    = "none"
-	unitAge     = "dateTimeFromNow"
+	unitSeconds  = "s"
+	unitEvents   = "eps"
+	unitRecords  = "recps"
+	unitCommits  = "ops"
+	unitRate     = "Bps"
+	unitBytes    = "bytes"
+	unitRatio    = "percentunit"
+	unitShort    = "short"
+	unitNone     = "none"
+	unitDuration = "dtdurations"
+	unitAge      = "dateTimeFromNow"
 )
 
 // source is the data source that is chosen at the top.
@@ -120,5 +125,11 @@ func (p panel) words(of map[string]string) panel {
 		options[value] = object{"text": word}
 	}
 	p.FieldConfig.Defaults.Mappings = []object{{"type": "value", "options": options}}
+	return p
+}
+
+// stacked puts the lines on top of each other: their sum means something.
+func (p panel) stacked() panel {
+	p.FieldConfig.Defaults.Custom["stacking"] = object{"mode": "normal", "group": "A"}
 	return p
 }
