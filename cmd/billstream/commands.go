@@ -22,6 +22,7 @@ type commands struct {
 	Topics     topicsCommand     `cmd:"" help:"Make and check the Kafka topics."`
 	Broker     brokerCommand     `cmd:"" help:"Run the embedded broker alone."`
 	Bench      benchCommand      `cmd:"" help:"Compare ways of running one small job on Kafka."`
+	Verify     verifyCommand     `cmd:"" help:"Prove what run left in Kafka, record by record."`
 	Conf       confCommand       `cmd:"" name:"config" help:"Show and check the configuration of run."`
 	Health     healthCommand     `cmd:"" help:"Ask a running process whether it is ready."`
 	Version    versionCommand    `cmd:"" help:"Show what this program is."`
