@@ -132,6 +132,10 @@ func (p *process) caughtUp() {
 	if err := p.app.CaughtUp(ctx, nil); err != nil {
 		p.t.Fatal(err)
 	}
+	// The brokers know of a commit before the process has counted it.
+	for p.families()["billstream_staged_records"].GetMetric()[0].GetGauge().GetValue() > 0 {
+		<-time.After(time.Millisecond)
+	}
 }
 
 // read returns all records of a topic that a read-committed consumer sees.

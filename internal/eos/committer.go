@@ -195,14 +195,20 @@ func (c *committer) apply(epoch *Epoch, parts []*part, buffers []*buffer) {
 		room += buffers[i].counted
 	}
 	failpoint.Hit("eos.after-store")
-	s.release(room)
+	c.tell(epoch)
 	s.committed.Add(int64(records(buffers)))
-	if s.engine.cfg.OnCommit == nil {
+	s.release(room)
+}
+
+// tell passes the committed offsets on.
+func (c *committer) tell(epoch *Epoch) {
+	told := c.session.engine.cfg.OnCommit
+	if told == nil {
 		return
 	}
 	for i := range epoch.Parts {
 		for _, m := range epoch.Parts[i].Marks {
-			s.engine.cfg.OnCommit(m.Topic, m.Partition, m.Next)
+			told(m.Topic, m.Partition, m.Next)
 		}
 	}
 }

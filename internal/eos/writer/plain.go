@@ -38,7 +38,7 @@ func NewPlain(c Config) (*Plain, error) {
 func (w *Plain) Open(ctx context.Context) error {
 	// A gap that a refused batch leaves ends the producer: without that, what
 	// stands behind the gap would be written and overtake it.
-	opts := append(w.cfg.options(), kgo.StopProducerOnDataLossDetected())
+	opts := w.cfg.options()
 	return w.slot.open(ctx, w.cfg.CommitTimeout, opts, func(context.Context, *kgo.Client) error { return nil })
 }
 

@@ -125,9 +125,9 @@ func TestNothingOvertakesARefusedBatch(t *testing.T) {
 	c.Limits = map[string]int{output: 1000} // a few records make a batch
 	p := w.plain(c)
 	w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: output, Err: kerr.InvalidRecord})
-	e := w.idle(1)
-	for range 50 {
-		e.Parts[0].Outputs = append(e.Parts[0].Outputs, eos.Record{Topic: output, Key: []byte("k"), Value: []byte(strings.Repeat("x", 400))})
+	e, value := w.idle(1), []byte(strings.Repeat("x", 400))
+	for range 20000 { // so many that the answer comes before the last is handed over
+		e.Parts[0].Outputs = append(e.Parts[0].Outputs, eos.Record{Topic: output, Key: []byte("k"), Value: value})
 	}
 	fails(t, p.Write(t.Context(), e), eos.Aborted, "produce")
 	if got := w.committed(output); len(got) != 0 {
