@@ -24,6 +24,7 @@ const (
 func (a *App) startLag(context.Context) error {
 	a.lag = kafka.NewLagMonitor(a.admin, kafka.LagOptions{
 		Group: topics.Group, Topic: topics.CustomerEvents, Counts: topics.Names(), Log: a.log,
+		Open: []string{topics.CustomerEvents, topics.BillingTable, topics.BillingUpdates},
 	}, a.registry)
 	publish := a.lag.Publish
 	a.lag.Publish = func(l kafka.Lag) {

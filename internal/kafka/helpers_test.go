@@ -108,18 +108,3 @@ func read(t *testing.T, c kafka.Config, topic string, n int) []*kgo.Record {
 	}
 	return out
 }
-
-// line writes a record as text; <null> is not the empty value.
-func line(r *kgo.Record) string {
-	text := func(b []byte) string {
-		if b == nil {
-			return "<null>"
-		}
-		return string(b)
-	}
-	var headers []string
-	for _, h := range r.Headers {
-		headers = append(headers, h.Key+"="+text(h.Value))
-	}
-	return fmt.Sprintf("%d@%d %s: %s [%s]", r.Partition, r.Offset, text(r.Key), text(r.Value), strings.Join(headers, " "))
-}
