@@ -36,9 +36,10 @@ func NewPlain(c Config) (*Plain, error) {
 // Open connects; there is no identity to take. It tries until ctx
 // ends or the commit timeout is over.
 func (w *Plain) Open(ctx context.Context) error {
-	// A gap that a refused batch leaves ends the producer: without that, what
-	// stands behind the gap would be written and overtake it.
-	opts := w.cfg.options()
+	// Nothing is sent before all is handed over. Of what waits in a partition,
+	// the client library drops everything behind a refused batch, and the
+	// broker refuses what is under way behind the gap: nothing overtakes.
+	opts := append(w.cfg.options(), kgo.ManualFlushing())
 	return w.slot.open(ctx, w.cfg.CommitTimeout, opts, func(context.Context, *kgo.Client) error { return nil })
 }
 

@@ -43,7 +43,7 @@ func (b *batch) done(r *kgo.Record, err error) {
 	}
 	if b.err == nil {
 		b.err = fmt.Errorf("write to %s: %w", r.Topic, err)
-		// Nothing more may be handed over: it could overtake what was refused.
+		// There is no use in the rest.
 		b.cancel(b.err)
 	}
 }
