@@ -95,12 +95,48 @@ func TestSecondWriterOfAnIdentityFencesTheFirst(t *testing.T) {
 	w.write(old, w.epoch(1))
 	twin := w.transactional(w.config(nil))
 	err := old.Write(t.Context(), w.epoch(2))
-	if err == nil {
-		t.Fatal("the fenced writer's epoch is written, want an error")
+	if got, _ := errors.AsType[*eos.WriteError](err); got == nil || got.Failure != eos.Fenced && got.Failure != eos.Aborted {
+		t.Fatalf("error of the fenced writer is %v, want one that says fenced or aborted", err)
 	}
 	w.sees(1)
 	w.write(twin, w.epoch(3))
 	w.sees(1, 3)
+}
+
+// A producer epoch that is over may be a transaction that timed out while the
+// process stood still: only the answer to the abort tells a twin.
+func TestAnEpochThatIsOverIsATwinOnlyIfTheAbortSaysSo(t *testing.T) {
+	for want, end := range map[eos.Failure][]kfake.Fault{
+		eos.Aborted: nil,
+		eos.Fenced:  {{Keys: []kmsg.Key{kmsg.EndTxn}, TopLevel: true, Err: kerr.ProducerFenced}},
+	} {
+		t.Run(string(want), func(t *testing.T) {
+			w := newWorld(t)
+			tx := w.transactional(w.config(nil))
+			w.cluster.Fault(append(end, kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: output, Err: kerr.InvalidProducerEpoch})...)
+			fails(t, tx.Write(t.Context(), w.epoch(1)), want, "produce")
+			w.open(tx) // the abort that was not carried out, is now
+			w.sees()
+		})
+	}
+}
+
+func TestOnlySomeRefusalsOfACommitSayThatNothingHappened(t *testing.T) {
+	for code, want := range map[*kerr.Error]eos.Failure{
+		kerr.ProducerFenced:                     eos.Fenced,
+		kerr.TransactionAbortable:               eos.Aborted,
+		kerr.InvalidTxnState:                    eos.Unknown,
+		kerr.TransactionalIDAuthorizationFailed: eos.Unauthorized,
+	} {
+		t.Run(code.Message, func(t *testing.T) {
+			w := newWorld(t)
+			tx := w.transactional(w.config(nil))
+			w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, TopLevel: true, Err: code})
+			fails(t, tx.Write(t.Context(), w.epoch(1)), want, "end")
+			w.open(tx)
+			w.sees()
+		})
+	}
 }
 
 func TestOpenAbortsWhatAPredecessorLeftOpen(t *testing.T) {
