@@ -184,8 +184,7 @@ func (l *lab) fill(ctx context.Context, topic string, seed uint64, events, custo
 	want := newExpected()
 	var failed firstError
 	for n := range events {
-		at := firstAt.Add(time.Duration(n) * time.Millisecond)
-		customer, e := s.next(at.UnixNano())
+		customer, e := s.next(eventTime(n))
 		key := customerKey(customer)
 		want.add(key, &e)
 		l.send(ctx, topic, key, &e, failed.set)
@@ -200,8 +199,12 @@ func (l *lab) fill(ctx context.Context, topic string, seed uint64, events, custo
 	return want, nil
 }
 
-// firstAt is when the first event of a throughput run says it was sent.
-var firstAt = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+// eventTime is when the n-th event of a throughput run says it was sent: every
+// run must have the same bytes.
+func eventTime(n int) int64 {
+	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	return first.Add(time.Duration(n) * time.Millisecond).UnixNano()
+}
 
 // dropGroup deletes a group that has ended. Nothing depends on it.
 func (l *lab) dropGroup(ctx context.Context, group string) {

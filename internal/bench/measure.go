@@ -14,6 +14,9 @@ import (
 // stallLimit is how long an arm may take to write its next update.
 const stallLimit = 60 * time.Second
 
+// cleanWait is how long what a run made may take to be deleted.
+const cleanWait = 10 * time.Second
+
 // bench is a run under way.
 type bench struct {
 	o      Options
@@ -74,6 +77,8 @@ func (b *bench) begin(ctx context.Context, s spec) (*process, func(), error) {
 		return nil, nil, err
 	}
 	clean := func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanWait)
+		defer cancel()
 		b.lab.dropGroup(ctx, s.Group)
 		// What is left over lies in our own directory, or costs a foreign
 		// broker some space: the figures are there.

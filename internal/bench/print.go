@@ -38,6 +38,9 @@ func (r *Report) Print(w io.Writer) error {
 			fmt.Sprintf("%.1f", q.CPUPerSecond), fmt.Sprintf("%.1f", q.BrokerCPU), fmt.Sprintf("%.1f", q.CommitsPerSec),
 			fmt.Sprintf("%.1f", q.RowsPerSec), fmt.Sprintf("%.1f", q.PositionsPer))
 	}
+	if r.LeftOut > 0 {
+		t.line("%d measurements at a rate were left out: the time was up", r.LeftOut)
+	}
 	return t.end()
 }
 

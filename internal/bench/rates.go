@@ -29,26 +29,30 @@ type AtRate struct {
 // primed is how many events an arm has processed before its time begins.
 const primed = 50
 
-// rates measures every arm but the stock one at every rate, and idle.
-func (b *bench) rates(ctx context.Context, deadline time.Time) ([]AtRate, error) {
-	var all []AtRate
+// rates measures every arm but the stock one at every rate, and idle. left is
+// how many measurements the time was too short for.
+func (b *bench) rates(ctx context.Context, deadline time.Time) (all []AtRate, left int, err error) {
 	if len(b.o.Rates) == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
 	for _, w := range b.o.Ways {
 		for _, rate := range slices.Concat([]int{0}, b.o.Rates) {
-			if w == Stock || time.Now().Add(b.o.RateTime).After(deadline) {
+			if w == Stock {
+				continue
+			}
+			if time.Now().Add(b.o.RateTime).After(deadline) {
+				left++
 				continue
 			}
 			b.o.Progress(fmt.Sprintf("%s at %d events per second", w, rate))
 			r, err := b.atRate(ctx, w, rate)
 			if err != nil {
-				return nil, fmt.Errorf("measure %s at %d events per second: %w", w, rate, err)
+				return nil, 0, fmt.Errorf("measure %s at %d events per second: %w", w, rate, err)
 			}
 			all = append(all, r)
 		}
 	}
-	return all, nil
+	return all, left, nil
 }
 
 func (b *bench) atRate(ctx context.Context, w Way, rate int) (r AtRate, err error) {
@@ -56,7 +60,7 @@ func (b *bench) atRate(ctx context.Context, w Way, rate int) (r AtRate, err erro
 	if err := b.lab.makeTopics(ctx, "", input); err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, b.lab.dropTopics(ctx, input)) }()
+	defer b.drop(ctx, input)
 	s := b.newSpec(w, input)
 	p, clean, err := b.begin(ctx, s)
 	if err != nil {

@@ -15,7 +15,8 @@ type Report struct {
 	Arms     []Summary    `json:"arms"`
 	Ratios   []Ratio      `json:"ratios"`
 	Rates    []AtRate     `json:"rates,omitempty"`
-	Rounds   [][]Measured `json:"rounds"` // in the order of running
+	LeftOut  int          `json:"rates_left_out"` // the time was too short for them
+	Rounds   [][]Measured `json:"rounds"`         // in the order of running
 	Wanted   int          `json:"rounds_wanted"`
 	Seconds  float64      `json:"seconds"`
 }
@@ -198,7 +199,7 @@ func machine(brokers []string) Machine {
 
 // workload describes the job by its first event.
 func workload(o Options) Workload {
-	_, e := newScript(o.Seed, o.Customers).next(firstAt.UnixNano())
+	_, e := newScript(o.Seed, o.Customers).next(eventTime(0))
 	var a account
 	u := a.apply(&e)
 	asJSON, err := formOf(Stock).account.Encode(&a)

@@ -87,29 +87,39 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 		if b.broker, err = start(ctx, o.Exe, spec{Dir: filepath.Join(o.dir, "broker")}); err != nil {
 			return nil, err
 		}
-		defer func() {
-			_, failed := b.broker.stop()
-			err = errors.Join(err, failed)
-		}()
+		defer b.broker.kill() // its data is ours, and goes too
 		o.Brokers = []string{b.broker.first.Addr}
 	}
 	if b.lab, err = openLab(ctx, o.Brokers, o.Partitions); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.lab.Close()) }()
-	rounds, err := b.rounds(ctx, began.Add(o.MaxTime))
+	deadline := began.Add(o.MaxTime)
+	rounds, err := b.rounds(ctx, deadline)
 	if err != nil {
-		return nil, err
+		return nil, b.ended(ctx, err)
 	}
-	rates, err := b.rates(ctx, began.Add(o.MaxTime))
+	rates, left, err := b.rates(ctx, deadline)
 	if err != nil {
-		return nil, err
+		return nil, b.ended(ctx, err)
 	}
 	report = newReport(o, rounds, rates, time.Since(began))
+	report.LeftOut = left
 	if b.broker != nil {
 		report.Machine.Broker = "embedded, a process of its own"
 	}
 	return report, nil
+}
+
+// ended returns why a run ended: what the end of ctx broke is not the reason.
+func (b *bench) ended(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("run is not done a minute after its time of %v, want fewer events or more time", b.o.MaxTime)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // rounds writes the input and runs every arm over it, round after round, until
@@ -120,7 +130,7 @@ func (b *bench) rounds(ctx context.Context, deadline time.Time) (done [][]Measur
 	if err := b.lab.makeTopics(ctx, "", b.input); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, b.lab.dropTopics(ctx, b.input)) }()
+	defer b.drop(ctx, b.input)
 	b.o.Progress(fmt.Sprintf("writing %d events", b.o.Events))
 	if b.want, err = b.lab.fill(ctx, b.input, b.o.Seed, b.o.Events, b.o.Customers); err != nil {
 		return nil, err
@@ -150,6 +160,14 @@ func (b *bench) rounds(ctx context.Context, deadline time.Time) (done [][]Measur
 		}
 	}
 	return done, nil
+}
+
+// drop deletes the topic of an input. Where that does not succeed it costs a
+// foreign broker some space; the figures are there.
+func (b *bench) drop(ctx context.Context, topic string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanWait)
+	defer cancel()
+	_ = b.lab.dropTopics(ctx, topic)
 }
 
 // quietly runs an arm, again if the machine was busy with something else, and

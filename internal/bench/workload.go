@@ -128,7 +128,7 @@ func (s *script) next(at int64) (customer int, e event) {
 		Plan:     plans[r.IntN(len(plans))],
 		Currency: "EUR",
 		Phone:    fmt.Sprintf("+00 555 %06d", r.IntN(1_000_000)),
-		TaxID:    fmt.Sprintf("%s%09d", countries[where], r.IntN(1_000_000_000)),
+		TaxID:    fmt.Sprintf("%s%07d", countries[where], r.IntN(10_000_000)),
 	}
 	e.Email = fmt.Sprintf("%s.%d@customers.example", names[who], r.IntN(10_000))
 	if !s.started[customer] {
