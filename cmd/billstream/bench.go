@@ -16,7 +16,7 @@ import (
 type benchCommand struct {
 	outputFlag
 	progressFlag
-	Arms       []string      `default:"stock,alo,eos" help:"What to compare: stock is goka as it comes, alo and eos are this program's engine, at-least-once and exactly-once."`
+	Arms       []string      `default:"stock,alo,eos" help:"What to compare: stock is goka as it comes, alo and eos are this program's engine, at-least-once and exactly-once; eos-unpositioned is eos without position rows."`
 	Rounds     int           `default:"5" help:"Rounds that count; one more goes before them."`
 	Events     int           `default:"1000000" help:"Events of a round."`
 	Customers  int           `default:"200000" help:"Customers whom the events are about."`

@@ -107,9 +107,23 @@ func TestAWrongOutputGivesNoFigures(t *testing.T) {
 	}
 }
 
+func TestAnArmCanLeavePositionRowsOut(t *testing.T) {
+	o := options(t, bench.ExactlyOnce, bench.Unpositioned)
+	o.Events = 500
+	r, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range r.Rounds[0] {
+		if has := m.PositionRows > 0; has != (m.Way == bench.ExactlyOnce) {
+			t.Errorf("%s has %d position rows, want some for eos alone", m.Way, m.PositionRows)
+		}
+	}
+}
+
 func TestAnUnknownArmIsRefused(t *testing.T) {
 	_, err := bench.Run(t.Context(), options(t, "fast"))
-	if err == nil || err.Error() != `arm is "fast", want one of [stock alo eos]` {
+	if err == nil || err.Error() != `arm is "fast", want one of [stock alo eos eos-unpositioned]` {
 		t.Errorf("error is %v, want the arm named", err)
 	}
 }

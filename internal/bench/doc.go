@@ -12,7 +12,12 @@ const (
 	Stock       Way = "stock" // goka's defaults but for the oldest offset and Kafka's hasher; JSON rows, leveldb
 	AtLeastOnce Way = "alo"   // our engine with the plain writer
 	ExactlyOnce Way = "eos"   // our engine with the transactional writer
+
+	// Unpositioned is ExactlyOnce without position rows, which tells what they
+	// cost. Views and checkers could not work with it.
+	Unpositioned Way = "eos-unpositioned"
 )
 
-// Ways returns all arms, in the order of reports.
-func Ways() []Way { return []Way{Stock, AtLeastOnce, ExactlyOnce} }
+// Ways returns all arms, in the order of reports; the first three are those
+// that are compared unless others are asked for.
+func Ways() []Way { return []Way{Stock, AtLeastOnce, ExactlyOnce, Unpositioned} }

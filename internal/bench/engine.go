@@ -69,7 +69,23 @@ func (a *arm) writer(log *slog.Logger) (eos.Writer, error) {
 	if a.Way == AtLeastOnce {
 		return writer.NewPlain(c)
 	}
-	return writer.NewTransactional(c)
+	w, err := writer.NewTransactional(c)
+	if err == nil && a.Way == Unpositioned {
+		return unpositioned{w}, nil
+	}
+	return w, err
+}
+
+// unpositioned leaves the position rows out, which stand last in their parts.
+type unpositioned struct{ eos.Writer }
+
+// Write implements eos.Writer.
+func (u unpositioned) Write(ctx context.Context, e *eos.Epoch) error {
+	for i := range e.Parts {
+		p := &e.Parts[i]
+		p.Rows = p.Rows[:len(p.Rows)-1]
+	}
+	return u.Writer.Write(ctx, e)
 }
 
 func (a *arm) engineConfig(config kafka.Config, admin *kafka.AdminClient, clients *kafka.Clients, w eos.Writer, log *slog.Logger) eos.Config {
@@ -95,7 +111,7 @@ func (a *arm) engineConfig(config kafka.Config, admin *kafka.AdminClient, client
 			Table: a.table(), Role: eos.Active,
 			Start: admin.Oldest,
 			End: func(ctx context.Context, topic string, partition int32, blocked func(int64)) (int64, error) {
-				return admin.RecoveryEnd(ctx, topic, partition, a.Way == ExactlyOnce, blocked)
+				return admin.RecoveryEnd(ctx, topic, partition, a.Way != AtLeastOnce, blocked)
 			},
 			Registerer: a.registry, Log: log,
 		}),

@@ -152,7 +152,7 @@ func ratios(ways []Way, rounds [][]Measured) []Ratio {
 		{"events per second", func(m Measured) float64 { return m.EventsPerSecond }},
 	}
 	var all []Ratio
-	for _, pair := range [][2]Way{{AtLeastOnce, Stock}, {ExactlyOnce, Stock}, {ExactlyOnce, AtLeastOnce}} {
+	for _, pair := range [][2]Way{{AtLeastOnce, Stock}, {ExactlyOnce, Stock}, {ExactlyOnce, AtLeastOnce}, {ExactlyOnce, Unpositioned}} {
 		if !slices.Contains(ways, pair[0]) || !slices.Contains(ways, pair[1]) || len(rounds) == 0 {
 			continue
 		}
