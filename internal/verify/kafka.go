@@ -21,6 +21,7 @@ import (
 type kafka struct {
 	cfg    *Config
 	client *kgo.Client // for everything but reading
+	input  [16]byte    // id of the input topic, once it was described
 	total  int64       // records to read, as far as known
 	done   int64
 }
@@ -40,9 +41,9 @@ func (k *kafka) Topic(ctx context.Context, name string) (Topic, error) {
 	ctx, cancel := context.WithTimeout(ctx, k.cfg.ReadTimeout)
 	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
-	t := kmsg.NewMetadataRequestTopic()
-	t.Topic = &name
-	req.Topics = append(req.Topics, t)
+	asked := kmsg.NewMetadataRequestTopic()
+	asked.Topic = &name
+	req.Topics = append(req.Topics, asked)
 	resp, err := req.RequestWith(ctx, k.client)
 	if err != nil {
 		return Topic{}, err
@@ -53,8 +54,12 @@ func (k *kafka) Topic(ctx context.Context, name string) (Topic, error) {
 	if err := kerr.ErrorForCode(resp.Topics[0].ErrorCode); err != nil {
 		return Topic{}, err
 	}
-	max, err := k.maxMessage(ctx, name)
-	return Topic{ID: resp.Topics[0].TopicID, Partitions: int32(len(resp.Topics[0].Partitions)), MaxMessage: max}, err
+	limit, err := k.maxMessage(ctx, name)
+	t := Topic{ID: resp.Topics[0].TopicID, Partitions: int32(len(resp.Topics[0].Partitions)), MaxMessage: limit}
+	if name == topics.CustomerEvents {
+		k.input = t.ID
+	}
+	return t, err
 }
 
 func (k *kafka) maxMessage(ctx context.Context, name string) (int, error) {
@@ -121,11 +126,12 @@ func (k *kafka) offsets(ctx context.Context) (map[int32]int64, error) {
 	}
 	offsets := map[int32]int64{}
 	for _, t := range resp.Groups[0].Topics {
+		ours := t.Topic == topics.CustomerEvents || t.Topic == "" && t.TopicID == k.input // by id from version 10 on
 		for _, p := range t.Partitions {
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 				return nil, err
 			}
-			if t.Topic == topics.CustomerEvents && p.Offset >= 0 {
+			if ours && p.Offset >= 0 {
 				offsets[p.Partition] = p.Offset
 			}
 		}
