@@ -99,9 +99,6 @@ func (h *sessionHandler) Setup(inner sarama.ConsumerGroupSession) error {
 	})
 	err := h.handler.Setup(h.session)
 	if inner.Context().Err() != nil {
-		if failpoint.Control("recovery-fallthrough") {
-			h.committer.start()
-		}
 		return nil // goka takes an interrupted recovery for a good one, or not; no claim will start
 	}
 	if err != nil {

@@ -30,7 +30,7 @@ func (e *Engine) load(ctx context.Context, n int32) error {
 		switch {
 		case ctx.Err() != nil:
 			if failpoint.Control("recovery-fallthrough") {
-				p.open()
+				_ = e.base(n).store.Apply(p.lastRow(), func(func(string, []byte) bool) {})
 			}
 			return errInterrupted
 		case err == nil:

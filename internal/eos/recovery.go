@@ -320,6 +320,13 @@ func (p *partition) readAll(offset int64, rows int) {
 	p.next = max(p.next, offset+1)
 }
 
+// lastRow is the offset of the last row of the recovery.
+func (p *partition) lastRow() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.end - 1
+}
+
 // finish judges whether everything was read. stored is the offset that the
 // store stands at, -1 for none.
 func (p *partition) finish(stored int64) error {

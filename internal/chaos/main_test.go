@@ -1,0 +1,129 @@
+//go:build chaos
+
+package chaos_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"billstream/internal/verify"
+)
+
+// What a run of the suite has in common. They are set once, before the tests.
+var (
+	binary    string        // the program, with its failpoints
+	artefacts string        // logs of what failed stay here
+	passed    string        // file with the names of the failpoints that were passed
+	seed      uint64        // of every schedule
+	budget    time.Duration // 0: the short run
+	table     results
+)
+
+// results is the table that is printed at the end.
+type results struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (r *results) add(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, fmt.Sprintf(format, args...))
+}
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	seed = uint64(time.Now().UnixNano() % 1e9)
+	if s, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64); err == nil {
+		seed = s
+	}
+	budget, _ = time.ParseDuration(os.Getenv("BUDGET")) // not said, or unusable: the short run
+	fmt.Printf("SEED=%d BUDGET=%v\n", seed, budget)
+	var err error
+	if artefacts, err = os.MkdirTemp("", "billstream-chaos-"); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	binary, passed = filepath.Join(artefacts, "billstream"), filepath.Join(artefacts, "passed")
+	build := exec.Command("go", "build", "-tags", "failpoint", "-o", binary, "billstream/cmd/billstream")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Printf("build the program: %v\n%s", err, out)
+		return 1
+	}
+	code := m.Run()
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SCENARIO\tFAULTS\tEVENTS\tLOST\tDOUBLED\tREORDERED\tWRONG\tDIRTY\tREPEATS\tDRAIN\tRESULT")
+	for _, l := range table.lines {
+		fmt.Fprintln(w, l)
+	}
+	w.Flush()
+	fmt.Printf("SEED=%d\n", seed)
+	if code == 0 {
+		os.RemoveAll(artefacts)
+	}
+	return code
+}
+
+// scaled is n in the short run, and more when there is a budget.
+func scaled(n int) int {
+	if budget == 0 {
+		return n
+	}
+	return int(float64(n) * max(1, budget.Minutes()/10))
+}
+
+// finish heals, drains, stops everything and adds a line to the table. The
+// judgement must be good.
+func (l *lab) finish(name string, most time.Duration) {
+	l.t.Helper()
+	drain := l.drained(most)
+	l.stopWorkers()
+	r := l.judge()
+	l.report(name, r, drain)
+	if r.Exit() != verify.ExitGood {
+		l.t.Errorf("checker says %d: %v %v", r.Exit(), r.Problems, r.Anomalies)
+	}
+	if r.Counts["customer.events"] != int64(l.sent) {
+		l.t.Errorf("checker has read %d events, want the %d that were sent", r.Counts["customer.events"], l.sent)
+	}
+}
+
+// stopWorkers ends everything but the broker cleanly.
+func (l *lab) stopWorkers() {
+	l.t.Helper()
+	l.mu.Lock()
+	workers := l.workers
+	l.mu.Unlock()
+	for _, w := range workers {
+		if w.name != "broker" && !w.dead() {
+			w.stop()
+		}
+	}
+}
+
+// report adds a line to the table.
+func (l *lab) report(name string, r *verify.Report, drain time.Duration) {
+	result := "ok"
+	if r.Exit() != verify.ExitGood {
+		result = fmt.Sprintf("exit %d", r.Exit())
+	}
+	n := func(classes ...verify.Class) (sum int64) {
+		for _, c := range classes {
+			sum += r.Classes[c]
+		}
+		return sum
+	}
+	table.add("%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.1fs\t%s", strings.TrimPrefix(name, "Test"), l.faults, r.Counts["customer.events"],
+		n(verify.Lost, verify.LostRow, verify.LetterMissing), n(verify.Duplicate), n(verify.Reordered),
+		n(verify.WrongValue, verify.WrongPartition, verify.Foreign, verify.ResurrectedRow, verify.LetterWrong, verify.DeadLetterApplied),
+		n(verify.AbortedRead), r.Counts["repeats"], drain.Seconds(), result)
+}

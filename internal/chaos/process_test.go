@@ -1,0 +1,286 @@
+//go:build chaos
+
+package chaos_test
+
+import (
+	"fmt"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"billstream/internal/verify"
+)
+
+// names of the workers of a lab.
+func names(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("w%d", i)
+	}
+	return all
+}
+
+// load sends events in the background; the returned func waits for the last.
+func (l *lab) load(n, perSecond int) (done func()) {
+	var wg sync.WaitGroup
+	wg.Go(func() { l.produce(n, perSecond, nil) })
+	return wg.Wait
+}
+
+// around returns d times 0.5 to 1.5.
+func (l *lab) around(d time.Duration) time.Duration {
+	return time.Duration((0.5 + l.rng.Float64()) * float64(d))
+}
+
+// killing kills workers at random and starts them again.
+func (l *lab) killing(kills int, every time.Duration, ids []string, env ...string) {
+	l.t.Helper()
+	running := map[string]*worker{}
+	for _, id := range ids {
+		running[id] = l.run(id, env...)
+	}
+	for _, w := range running {
+		w.ready()
+	}
+	for range kills {
+		<-time.After(l.around(every))
+		id := ids[l.rng.IntN(len(ids))]
+		running[id].kill()
+		l.fault()
+		running[id] = l.run(id, env...)
+	}
+}
+
+func TestKills(t *testing.T) {
+	l := newLab(t, t.Name())
+	kills, events := scaled(120), scaled(100_000)
+	done := l.load(events, events*10/(kills*7))
+	l.killing(kills, 700*time.Millisecond, names(3))
+	done()
+	l.finish(t.Name(), 45*time.Second)
+}
+
+func TestKillsAtLeastOnce(t *testing.T) {
+	l := newLab(t, t.Name())
+	l.guarantee = verify.AtLeastOnce
+	kills := scaled(30)
+	done := l.load(scaled(20_000), 1000)
+	l.killing(kills, 600*time.Millisecond, names(3))
+	done()
+	l.finish(t.Name(), 45*time.Second)
+}
+
+func TestKillsWithASmallStagingLimit(t *testing.T) {
+	l := newLab(t, t.Name())
+	l.args = []string{"--max-staged", "20kB"}
+	done := l.load(scaled(8_000), 800)
+	l.killing(scaled(12), 700*time.Millisecond, names(2))
+	done()
+	l.finish(t.Name(), 45*time.Second)
+}
+
+func TestKillsWithSlowCallbacks(t *testing.T) {
+	l := newLab(t, t.Name())
+	l.env = []string{"BILLSTREAM_DELAY=eos.after-apply:300"}
+	done := l.load(150, 15)
+	l.killing(scaled(6), 1500*time.Millisecond, names(2))
+	done()
+	l.finish(t.Name(), 60*time.Second)
+}
+
+func TestPanicsUnderKills(t *testing.T) {
+	l := newLab(t, t.Name())
+	done := l.load(scaled(8_000), 500)
+	ids := names(2)
+	running := map[string]*worker{}
+	for _, id := range ids {
+		running[id] = l.run(id, fmt.Sprintf("BILLSTREAM_PANIC=eos.after-stage:%d", 50+l.rng.IntN(500)))
+	}
+	for range scaled(10) {
+		<-time.After(l.around(time.Second))
+		id := ids[l.rng.IntN(len(ids))]
+		running[id].kill()
+		l.fault()
+		running[id] = l.run(id, fmt.Sprintf("BILLSTREAM_PANIC=eos.after-stage:%d", 50+l.rng.IntN(500)))
+	}
+	done()
+	l.finish(t.Name(), 45*time.Second)
+}
+
+func TestZombies(t *testing.T) {
+	l := newLab(t, t.Name())
+	pauses := scaled(26)
+	done := l.load(scaled(40_000), 800)
+	l.pausing(pauses)
+	done()
+	l.finish(t.Name(), 45*time.Second)
+}
+
+// pausing freezes two of four workers at a time for three sessions. One that
+// leaves because others have its name is started again.
+func (l *lab) pausing(pauses int) {
+	l.t.Helper()
+	ids := names(4)
+	running := map[string]*worker{}
+	for _, id := range ids {
+		running[id] = l.run(id)
+	}
+	for _, w := range running {
+		w.ready()
+	}
+	for range pauses / 2 {
+		<-time.After(l.around(400 * time.Millisecond))
+		two := l.rng.Perm(len(ids))[:2]
+		for _, i := range two {
+			running[ids[i]].signal(syscall.SIGSTOP)
+			l.fault()
+		}
+		<-time.After(3 * time.Second)
+		for _, i := range two {
+			running[ids[i]].signal(syscall.SIGCONT)
+		}
+		<-time.After(500 * time.Millisecond)
+		for _, id := range ids {
+			if !running[id].dead() {
+				continue
+			}
+			if code := running[id].exitCode(); code != 4 {
+				l.t.Errorf("%s ended with code %d, want it to go on or 4", id, code)
+			}
+			running[id] = l.run(id)
+		}
+	}
+}
+
+// points are the crash points of processing, commit, recovery and membership.
+var points = []string{
+	"eos.after-apply", "eos.after-stage", "eos.after-mark", "eos.dead-letter-staged",
+	"eos.sealed", "eos.some-updates-acked", "eos.after-produce", "eos.before-offsets", "eos.after-offsets",
+	"eos.end-sent", "eos.end-acked", "eos.after-store",
+	"eos.recovery-start", "eos.recovery-half", "eos.recovery-end",
+	"eos.setup", "eos.cleanup", "eos.drain",
+}
+
+func TestCrashPoints(t *testing.T) {
+	l := newLab(t, t.Name())
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { l.produce(1<<30, 600, stop) })
+	l.run("steady").ready()
+	var lanes sync.WaitGroup
+	for lane := range 3 {
+		first := l.rng.IntN(8)
+		lanes.Go(func() {
+			for i := lane; i < len(points); i += 3 {
+				for n := range scaled(5) {
+					l.crash(fmt.Sprintf("lane%d", lane), points[i], 1+(first+n*3)%9)
+				}
+			}
+		})
+	}
+	lanes.Wait()
+	close(stop)
+	wg.Wait()
+	l.finish(t.Name(), 45*time.Second)
+}
+
+// crash runs a worker until it kills itself at a point. What does not come by
+// itself comes with a clean stop; a point that is not passed is an error.
+func (l *lab) crash(id, point string, n int) {
+	l.t.Helper()
+	switch point {
+	case "eos.recovery-start", "eos.recovery-half", "eos.recovery-end", "eos.setup", "eos.cleanup", "eos.drain":
+		n = 1 // each comes once in the life of a quiet member
+	}
+	w := l.run(id, fmt.Sprintf("BILLSTREAM_FAILPOINT=%s:%d", point, n))
+	select {
+	case <-w.ended:
+	case <-time.After(4 * time.Second):
+		w.signal(syscall.SIGTERM)
+		select {
+		case <-w.ended:
+		case <-time.After(20 * time.Second):
+			l.t.Errorf("%s goes on 20 s after SIGTERM", id)
+			w.kill()
+		}
+	}
+	if w.exitCode() != -1 {
+		l.t.Errorf("%s ended with code %d and has not passed %s %d times", id, w.exitCode(), point, n)
+		return
+	}
+	l.fault()
+}
+
+func TestChurn(t *testing.T) {
+	l := newLab(t, t.Name())
+	done := l.load(scaled(30_000), 1000)
+	steady := l.run("steady")
+	_, admin := steady.ready()
+	before := gauges(t, admin)
+	until := time.Now().Add(time.Duration(scaled(30)) * time.Second)
+	for i := 0; time.Now().Before(until); i++ {
+		w := l.run(fmt.Sprintf("guest%d", i%3), "BILLSTREAM_LEAVE_ON_STOP=true")
+		w.ready()
+		<-time.After(l.around(500 * time.Millisecond))
+		if i%4 == 3 {
+			w.kill()
+		} else {
+			w.stop()
+		}
+		l.fault()
+	}
+	done()
+	l.drained(45 * time.Second)
+	for name, after := range gauges(t, admin) {
+		if limit := before[name]*1.5 + slack[name]; after > limit {
+			t.Errorf("%s is %.0f after the churn, want at most %.0f", name, after, limit)
+		}
+		t.Logf("%s: %.0f before, %.0f after", name, before[name], after)
+	}
+	l.finish(t.Name(), 45*time.Second)
+}
+
+// TestMixed mixes what the other tests do one by one, and must drain soon after
+// the last fault, again and again.
+func TestMixed(t *testing.T) {
+	for i := range scaled(2) {
+		l := newLab(t, fmt.Sprint(t.Name(), i))
+		done := l.load(20_000, 700)
+		ids := names(3)
+		running := map[string]*worker{}
+		for _, id := range ids {
+			running[id] = l.run(id)
+		}
+		for until := time.Now().Add(30 * time.Second); time.Now().Before(until); {
+			<-time.After(l.around(800 * time.Millisecond))
+			id := ids[l.rng.IntN(len(ids))]
+			w := running[id]
+			l.fault()
+			switch l.rng.IntN(5) {
+			case 0:
+				w.signal(syscall.SIGSTOP)
+				<-time.After(1500 * time.Millisecond)
+				w.signal(syscall.SIGCONT)
+			case 1:
+				w.signal(syscall.SIGTERM)
+				<-w.ended
+			case 2:
+				w.kill()
+				running[id] = l.run(id, "BILLSTREAM_DELAY=eos.recovery-half:200,eos.sealed:20")
+			default:
+				w.kill()
+			}
+			if running[id].dead() {
+				running[id] = l.run(id)
+			}
+		}
+		for _, id := range ids {
+			if running[id].dead() {
+				running[id] = l.run(id)
+			}
+		}
+		done()
+		l.finish(fmt.Sprint(t.Name(), i), 45*time.Second)
+	}
+}
