@@ -18,7 +18,12 @@ func (a *api) account(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return &Problem{Code: InvalidCustomerID, Detail: "customer id is empty, too long, reserved or not text, want 1 to 512 bytes of UTF-8 without control characters that do not begin with ~"}
 	}
-	account, err := a.lookUp(id)
+	p := topics.Partition([]byte(id), a.Partitions)
+	parts, err := a.fresh(w, r, p, p+1)
+	if err != nil {
+		return err
+	}
+	account, err := lookUp(parts[0], id)
 	if err != nil {
 		return err
 	}
@@ -38,28 +43,19 @@ func (a *api) account(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// lookUp reads one account. The error is a problem when there is none, or none
-// yet; otherwise the row cannot be read.
-//
-// The rows are taken before the question whether they are complete. The other
-// way round, a recovery that begins between the two would leave us with its
-// empty store, and a customer who is there would look unknown.
-func (a *api) lookUp(id customer.ID) (*billing.Account, error) {
-	p := topics.Partition([]byte(id), a.Partitions)
-	rows := a.Partition(p)
-	if remaining, ok := a.Ready(p); !ok {
-		return nil, recovering(remaining)
-	}
-	value, ok, err := rows.Get(string(id))
+// lookUp reads one account of the partition p. The error is a problem when there
+// is none; otherwise the row cannot be read.
+func lookUp(p part, id customer.ID) (*billing.Account, error) {
+	value, ok, err := p.rows.Get(string(id))
 	if err != nil {
-		return nil, fmt.Errorf("read partition %d: %w", p, err)
+		return nil, fmt.Errorf("read partition %d: %w", p.number, err)
 	}
 	if !ok {
 		return nil, &Problem{Code: UnknownAccount}
 	}
 	account, err := accountOf(string(id), value)
 	if err != nil {
-		return nil, fmt.Errorf("read partition %d: %w", p, err)
+		return nil, fmt.Errorf("read partition %d: %w", p.number, err)
 	}
 	if account == nil {
 		return nil, &Problem{Code: UnknownAccount}

@@ -14,13 +14,14 @@ import (
 // api holds what the handlers share.
 type api struct {
 	Config
-	buffers sync.Pool                  // of *[]byte
-	origin  http.CrossOriginProtection // no origin but our own
+	positionKeys []string                   // of the position rows, by partition
+	buffers      sync.Pool                  // of *[]byte
+	origin       http.CrossOriginProtection // no origin but our own
 }
 
 // routes is the data listener, complete.
 func routes(c Config) []Route {
-	a := &api{Config: c}
+	a := &api{Config: c, positionKeys: positionKeys(c.Partitions)}
 	a.buffers.New = func() any { return new([]byte) }
 	return []Route{
 		{Pattern: "GET /v1/accounts/{customer}", Handler: a.handler(a.account)},

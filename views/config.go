@@ -39,6 +39,11 @@ type Config struct {
 	// many records are left, negative while that is unknown.
 	Ready func(p int32) (remaining int64, ok bool)
 
+	// Changed returns a channel that is closed when the position row of p is
+	// stored the next time, after it can be read. Nil: it never is, and answers
+	// that must wait for a position do so in vain.
+	Changed func(p int32) <-chan struct{}
+
 	// Emit writes events to customer.events, in this order per customer, and
 	// returns their positions, index by index, once all in-sync replicas have
 	// them. Its error holds no customer data. Nil: ingest is off.
@@ -47,7 +52,9 @@ type Config struct {
 	EmitTimeout time.Duration    // how long Emit may take; 0 means 10 s
 	Draining    func() bool      // true: new requests are refused; nil: never
 	Now         func() time.Time // stands in for the record timestamp when events are checked; nil: time.Now
+	Closing     <-chan struct{}  // closed: who waits for a position is sent away; nil: never
 	MaxInflight int              // requests in work; 0 means 512
+	MaxWaits    int              // requests that wait for a position; 0 means 256
 	Metrics     *Metrics
 	Log         *slog.Logger // nil: nowhere
 }
@@ -55,6 +62,10 @@ type Config struct {
 // DefaultMaxInflight is how many requests a listener works on at once, if not
 // told otherwise.
 const DefaultMaxInflight = 512
+
+// DefaultMaxWaits is how many requests may wait for a position at once, if not
+// told otherwise.
+const DefaultMaxWaits = 256
 
 // New returns the handler of the data listener. Every mistake in c is reported
 // at once.
@@ -66,6 +77,7 @@ func New(c Config) (http.Handler, error) {
 		Listener:    "data",
 		Routes:      routes(c),
 		MaxInflight: c.MaxInflight,
+		MaxWaits:    c.MaxWaits,
 		Draining:    c.Draining,
 		Metrics:     c.Metrics,
 		Log:         c.Log,
@@ -79,6 +91,9 @@ func (c *Config) validate() error {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Changed == nil {
+		c.Changed = func(int32) <-chan struct{} { return nil }
 	}
 	if c.EmitTimeout == 0 {
 		c.EmitTimeout = 10 * time.Second

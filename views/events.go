@@ -2,16 +2,13 @@ package views
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -230,26 +227,6 @@ func accepted(w http.ResponseWriter, submitted []submission, positions []billing
 		body = codecs.AppendString(append(body, `,"position":`...), positionText(positions[i]))
 		body = append(body, '}')
 	}
-	w.Header().Set("Billing-Position", highest(positions))
+	w.Header().Set("Billing-Position", join(highest(positions)))
 	return respond(w, http.StatusAccepted, jsonType, append(body, ']', '}'))
-}
-
-// highest returns the highest position of each partition, joined for the header.
-func highest(positions []billing.Position) string {
-	top := make(map[int32]billing.Position)
-	for _, p := range positions {
-		if known, ok := top[p.Partition]; !ok || p.Offset > known.Offset {
-			top[p.Partition] = p
-		}
-	}
-	texts := make([]string, 0, len(top))
-	for _, p := range slices.SortedFunc(maps.Values(top), func(a, b billing.Position) int { return cmp.Compare(a.Partition, b.Partition) }) {
-		texts = append(texts, positionText(p))
-	}
-	return strings.Join(texts, ", ")
-}
-
-// positionText is the form that everybody reads: customer.events/3@131.
-func positionText(p billing.Position) string {
-	return fmt.Sprintf("%s/%d@%d", p.Topic, p.Partition, p.Offset)
 }

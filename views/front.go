@@ -32,6 +32,7 @@ type Front struct {
 	Listener    string // the label: data or admin
 	Routes      []Route
 	MaxInflight int         // 0 means DefaultMaxInflight
+	MaxWaits    int         // 0 means DefaultMaxWaits
 	Draining    func() bool // nil: never
 	Metrics     *Metrics
 	Log         *slog.Logger // nil: nowhere
@@ -43,6 +44,7 @@ func NewFront(f Front) http.Handler {
 	h := &front{
 		Front: f,
 		slots: make(chan struct{}, cmp.Or(f.MaxInflight, DefaultMaxInflight)),
+		waits: make(chan struct{}, cmp.Or(f.MaxWaits, DefaultMaxWaits)),
 	}
 	if h.Log == nil {
 		h.Log = slog.New(slog.DiscardHandler)
@@ -58,6 +60,7 @@ type front struct {
 	Front
 	mux     http.ServeMux
 	slots   chan struct{} // one per request in work
+	waits   chan struct{} // one per request that waits
 	metrics *listenerMetrics
 }
 
@@ -66,7 +69,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	h := w.Header()
 	h["Cache-Control"], h["X-Content-Type-Options"] = noStore, noSniff
-	a := &answer{ResponseWriter: w, request: r}
+	a := &answer{ResponseWriter: w, request: r, front: f}
 	if p := f.refuse(r); p != nil {
 		p.write(a)
 	} else {
@@ -99,15 +102,13 @@ func (f *front) refuse(r *http.Request) *Problem {
 // work runs r in one of the slots; without a free one it is refused at once,
 // since a queue would only add its wait to every answer.
 func (f *front) work(a *answer, r *http.Request) {
-	select {
-	case f.slots <- struct{}{}:
-	default:
+	if !a.moveTo(f.slots) {
 		(&Problem{Code: Overload}).write(a)
 		return
 	}
 	f.metrics.inFlight.Inc()
 	defer func() {
-		<-f.slots
+		<-a.place
 		f.metrics.inFlight.Dec()
 		if v := recover(); v != nil {
 			f.panicked(a, r, v)
@@ -143,8 +144,34 @@ func (f *front) panicked(a *answer, r *http.Request, v any) {
 type answer struct {
 	http.ResponseWriter
 	request *http.Request
-	code    int  // 0 until the header is written
-	swallow bool // the mux's own text
+	front   *front
+	place   chan struct{} // of the slots or the waits: where the request is counted; nil: nowhere yet
+	code    int           // 0 until the header is written
+	swallow bool          // the mux's own text
+}
+
+// moveTo counts the request among those in places, and no longer where it was.
+// It is false, and all stays as it is, when there is no room.
+func (a *answer) moveTo(places chan struct{}) bool {
+	select {
+	case places <- struct{}{}:
+	default:
+		return false
+	}
+	if a.place != nil {
+		<-a.place
+	}
+	a.place = places
+	return true
+}
+
+// extend gives the connection so much longer than the server's own limits. The
+// one for reading counts too: net/http watches for the client's leaving by
+// reading, and takes the end of that time for it.
+func (a *answer) extend(wait time.Duration) {
+	c, now := http.NewResponseController(a.ResponseWriter), time.Now()
+	_ = c.SetReadDeadline(now.Add(wait + readTimeout)) // not a connection: nothing to extend
+	_ = c.SetWriteDeadline(now.Add(wait + writeTimeout))
 }
 
 // WriteHeader sends the header with the status code.

@@ -77,6 +77,7 @@ type world struct {
 	registry   *prometheus.Registry
 	log        bytes.Buffer
 	clock      time.Time
+	changed    map[int32]chan struct{} // closed by the next position row
 	handler    http.Handler
 }
 
@@ -84,7 +85,7 @@ type world struct {
 // configuration.
 func newWorld(t testing.TB, n int, adapt ...func(*world)) *world {
 	t.Helper()
-	w := &world{t: t, clock: now, registry: prometheus.NewRegistry(), remaining: make(map[int32]int64)}
+	w := &world{t: t, clock: now, registry: prometheus.NewRegistry(), remaining: make(map[int32]int64), changed: make(map[int32]chan struct{})}
 	for range n {
 		w.partitions = append(w.partitions, &partition{rows: make(map[string][]byte)})
 	}
@@ -97,6 +98,7 @@ func newWorld(t testing.TB, n int, adapt ...func(*world)) *world {
 			left, not := w.remaining[p]
 			return left, !not
 		},
+		Changed: w.next,
 		Now:     func() time.Time { return w.clock },
 		Metrics: views.NewMetrics(w.registry),
 		Log:     slog.New(slog.NewTextHandler(&w.log, nil)),
@@ -131,6 +133,31 @@ func (w *world) putBytes(id string, value []byte) {
 
 func (w *world) home(id string) *partition {
 	return w.partitions[topics.Partition([]byte(id), w.Partitions)]
+}
+
+// reached stores the position row of partition p and tells of it.
+func (w *world) reached(p int32, offset int64) {
+	value := codecs.AppendPosition(nil, &codecs.PositionRow{NextOffset: offset + 1, TopicID: []byte("id")})
+	part := w.partitions[p]
+	part.mu.Lock()
+	part.rows[string(topics.PositionKey(p, w.Partitions))] = value
+	part.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c, ok := w.changed[p]; ok {
+		close(c)
+		delete(w.changed, p)
+	}
+}
+
+// next is views.Config.Changed.
+func (w *world) next(p int32) <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.changed[p]; !ok {
+		w.changed[p] = make(chan struct{})
+	}
+	return w.changed[p]
 }
 
 // recovering says that partition p has so many records to read.

@@ -14,6 +14,10 @@ var kinds = []kind{
 		`A customer id is 1 to 512 bytes of UTF-8 without control characters and does not begin with "~". In a URL it is percent-encoded: the id a/b is /v1/accounts/a%2Fb.`,
 	},
 	{
+		InvalidPosition, http.StatusBadRequest, "Invalid position",
+		`Billing-Min-Position holds something that is no position of customer.events, or a partition that does not exist. Send back what an answer gave as Billing-Position: customer.events/3@188, several joined by commas. An offset that no event has yet is fine.`,
+	},
+	{
 		InvalidCursor, http.StatusBadRequest, "Invalid cursor",
 		`The cursor is not one that this server made, or it belongs to other filters. Send next_cursor of the page before, with the same filters; the limit may change.`,
 	},
@@ -68,6 +72,10 @@ var kinds = []kind{
 	{
 		Recovering, http.StatusServiceUnavailable, "Recovering",
 		`The part of the accounts that the answer needs is still being read from the changelog; "remaining_records" are left. Until it is complete there is no answer, since an account may look unknown that is not. Try again after the seconds in Retry-After.`,
+	},
+	{
+		ViewBehind, http.StatusServiceUnavailable, "The view is behind the asked position",
+		`The answer was to include what Billing-Min-Position names, and the view did not get there in the time of Prefer: wait (seconds, at most 30; 5 if not given). "position" is how far it is where it is behind. Try again, or ask without the header for what is there.`,
 	},
 	{
 		BrokerUnavailable, http.StatusServiceUnavailable, "The broker is not available",

@@ -36,12 +36,12 @@ func (a *api) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	partitions, err := a.allPartitions()
+	parts, err := a.fresh(w, r, 0, a.Partitions)
 	if err != nil {
 		return err
 	}
 	return a.withBuffer(func(b *[]byte) error {
-		*b, err = appendPage(r.Context(), *b, l, partitions)
+		*b, err = appendPage(r.Context(), *b, l, rowsOf(parts))
 		if err != nil {
 			return err
 		}
@@ -145,31 +145,6 @@ func smallest(heads []head) *head {
 		}
 	}
 	return first
-}
-
-// allPartitions returns the rows of all partitions, or the problem that some are
-// not complete, with the records that these are known to lack. As in lookUp the
-// rows are taken first.
-func (a *api) allPartitions() ([]Partition, error) {
-	partitions := make([]Partition, a.Partitions)
-	for p := range partitions {
-		partitions[p] = a.Partition(int32(p))
-	}
-	ready, sum := true, int64(-1)
-	for p := range a.Partitions {
-		remaining, ok := a.Ready(p)
-		if ok {
-			continue
-		}
-		ready = false
-		if remaining >= 0 {
-			sum = max(sum, 0) + remaining
-		}
-	}
-	if !ready {
-		return nil, recovering(sum)
-	}
-	return partitions, nil
 }
 
 // parseListing reads the query; checkRequest has seen that each parameter is

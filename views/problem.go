@@ -16,6 +16,7 @@ type Code string
 const (
 	InvalidRequest       Code = "invalid-request"
 	InvalidCustomerID    Code = "invalid-customer-id"
+	InvalidPosition      Code = "invalid-position"
 	InvalidCursor        Code = "invalid-cursor"
 	MalformedBody        Code = "malformed-body"
 	Forbidden            Code = "forbidden"
@@ -30,6 +31,7 @@ const (
 	InvalidEvent         Code = "invalid-event"
 	Internal             Code = "internal"
 	Recovering           Code = "recovering"
+	ViewBehind           Code = "view-behind"
 	BrokerUnavailable    Code = "broker-unavailable"
 	Overload             Code = "overload"
 	Draining             Code = "draining"
@@ -48,6 +50,7 @@ type Problem struct {
 	Errors           []EventError      // of invalid-event
 	RequestID        string            // of internal: stands in the log line as well
 	RemainingRecords *int64            // of recovering: records still to read
+	Position         string            // of view-behind: where the partitions stand that are behind
 }
 
 // EventError says why one event was refused. Code is the refusal's
@@ -120,10 +123,11 @@ func (p *Problem) document(k kind) any {
 		Errors           []EventError `json:"errors,omitempty"`
 		RequestID        string       `json:"request_id,omitempty"`
 		RemainingRecords *int64       `json:"remaining_records,omitempty"`
+		Position         string       `json:"position,omitempty"`
 	}{
 		Type: "/problems/" + string(p.Code), Title: k.title, Status: k.status, Code: p.Code,
 		Detail: p.Detail, Parameter: p.Parameter, Limit: p.Limit, Errors: p.Errors,
-		RequestID: p.RequestID, RemainingRecords: p.RemainingRecords,
+		RequestID: p.RequestID, RemainingRecords: p.RemainingRecords, Position: p.Position,
 	}
 	if p.ErasedAt != nil {
 		d.ErasedAt = p.ErasedAt.String()

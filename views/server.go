@@ -13,6 +13,12 @@ import (
 // otherwise.
 const DefaultMaxConnections = 2048
 
+// How long a request may take to arrive, and its answer to leave.
+const (
+	readTimeout  = 10 * time.Second
+	writeTimeout = 30 * time.Second
+)
+
 // NewServer returns a server for h with the limits of both listeners. A client
 // that is slower than they allow is cut off. The server's own complaints go to
 // log at debug level: they are about clients, and come as often as these like.
@@ -20,8 +26,8 @@ func NewServer(h http.Handler, log slog.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      30 * time.Second,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       120 * time.Second,
 		MaxHeaderBytes:    MaxHeader,
 		ErrorLog:          slog.NewLogLogger(log, slog.LevelDebug),

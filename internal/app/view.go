@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/lovoo/goka"
+	"github.com/lovoo/goka/storage"
 
 	"billstream/internal/billing"
 	"billstream/internal/eos"
@@ -25,6 +27,8 @@ type view struct {
 	kafka       kafka.Config
 	replication int16
 	table       *store.Table
+	moved       *store.Changes // position rows that were stored
+	ended       chan struct{}  // closed once the view is about to end
 	recovery    *eos.Recovery
 	log         *slog.Logger
 }
@@ -37,6 +41,8 @@ func (a *App) startView(context.Context) error {
 	a.view = &view{
 		kafka: a.kafka, replication: a.replication, log: a.log,
 		table:    store.NewTable(topics.BillingTable, a.input.Partitions),
+		moved:    store.NewChanges(a.input.Partitions),
+		ended:    make(chan struct{}),
 		recovery: eos.NewRecovery(a.recoveryConfig(eos.View, false)),
 	}
 	if err := a.openLookups(); err != nil {
@@ -128,6 +134,8 @@ func (a *App) openLookups() error {
 		Partitions:  a.input.Partitions,
 		Partition:   func(p int32) views.Partition { return rows{a.view.table.Partition(p)} },
 		Ready:       a.view.recovery.Ready,
+		Changed:     a.view.moved.Next,
+		Closing:     a.view.ended,
 		Draining:    a.closing.Load,
 		MaxInflight: a.cfg.MaxInflight,
 		Metrics:     a.httpMetrics,
@@ -153,10 +161,26 @@ func (r rows) Get(key string) ([]byte, bool, error) {
 	return v, v != nil, err
 }
 
+// update stores a row as goka would, and then tells those who wait for the
+// position of its partition.
+func (v *view) update(ctx goka.UpdateContext, s storage.Storage, key string, value []byte) error {
+	if err := goka.DefaultUpdate(ctx, s, key, value); err != nil {
+		return err
+	}
+	if strings.HasPrefix(key, codecs.PositionKeyPrefix) {
+		v.moved.Announce(ctx.Partition())
+	}
+	return nil
+}
+
 // run follows the changelog until ctx ends. goka's view reconnects by itself;
 // what ends it anyway, such as brokers that are away while it is built, is
 // tried again. A refused table is reported by the recovery.
+//
+// With ctx end the waits for positions: after the group's last commit, which may
+// be what they wait for, and before the listener, which waits for its requests.
 func (v *view) run(ctx context.Context) error {
+	context.AfterFunc(ctx, func() { close(v.ended) })
 	pause := pauses{first: 100 * time.Millisecond, last: 5 * time.Second}
 	for {
 		began := time.Now()
@@ -184,6 +208,7 @@ func (v *view) once(ctx context.Context) error {
 	options := append(account.Options, v.recovery.ViewOptions(ctx, clients.TopicManager(kafka.View, v.replication), v.table.Build)...)
 	options = append(options,
 		goka.WithViewConsumerSaramaBuilder(clients.Consumer(kafka.View)),
+		goka.WithViewCallback(v.update),
 		goka.WithViewLogger(quiet(v.log)),
 	)
 	g, err := goka.NewView(v.kafka.Brokers, account.Table, account.Codec, options...)

@@ -1,0 +1,76 @@
+package app_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"billstream/internal/topics"
+)
+
+// exchange sends a request with headers, names and values in turn.
+func (p *process) exchange(method, path, body string, headers ...string) (*http.Response, string) {
+	p.t.Helper()
+	r, err := http.NewRequestWithContext(p.t.Context(), method, "http://"+p.app.Addresses().Data+path, strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return answer, string(text)
+}
+
+// Whatever becomes of an event, its position is reached: with nothing but the
+// rows of customers those that write none would be waited for until the end.
+func TestAPositionIsReachedWhateverTheOutcome(t *testing.T) {
+	t.Parallel()
+	p := start(t, config(t.TempDir()))
+	first := event("1", "registered", "c-1001", past, `{"name":"Acme"}`)
+	posted, body := p.exchange(http.MethodPost, "/v1/events", first, "Content-Type", "application/cloudevents+json")
+	if posted.StatusCode != http.StatusAccepted {
+		t.Fatalf("event is answered %d %s, want 202", posted.StatusCode, body)
+	}
+	p.wantReached("updated", posted.Header.Get("Billing-Position"), 1)
+	for _, c := range []struct{ outcome, event string }{
+		{"unchanged", event("2", "renamed", "c-1001", "2026-01-03T00:00:00Z", `{"name":"Acme"}`)},
+		{"duplicate", first},
+		{"ignored", event("3", "waved", "c-1001", past, `{}`)},
+		{"dead_letter", event("4", "renamed", "c-1001", past, `[1]`)},
+		{"updated", event("5", "renamed", "c-1001", "2026-01-04T00:00:00Z", `{"name":"Acme Holding"}`)},
+	} {
+		before := p.metric("billstream_records_processed_total")[c.outcome]
+		r := record("c-1001", c.event)
+		p.produce(false, r)
+		p.wantReached(c.outcome, fmt.Sprintf("%s/%d@%d", topics.CustomerEvents, r.Partition, r.Offset), before+1)
+	}
+	if body := p.wantReached("updated", "customer.events/0@-1", 2); !strings.Contains(body, `"seq":2`) {
+		t.Errorf("account is %s, want seq 2", body)
+	}
+}
+
+// wantReached looks the customer up at the position, and checks what became of
+// the record that stands there.
+func (p *process) wantReached(outcome, position string, records float64) string {
+	p.t.Helper()
+	answer, body := p.exchange(http.MethodGet, "/v1/accounts/c-1001", "", "Billing-Min-Position", position, "Prefer", "wait=20")
+	if got := answer.Header.Get("Billing-Position"); answer.StatusCode != http.StatusOK || got != position && !strings.HasSuffix(position, "@-1") {
+		p.t.Fatalf("lookup behind a record that was %s is %d at %q, want 200 at %q: %s", outcome, answer.StatusCode, got, position, body)
+	}
+	p.caughtUp()
+	if got := p.metric("billstream_records_processed_total")[outcome]; got != records {
+		p.t.Errorf("records that were %s is %v, want %v", outcome, got, records)
+	}
+	return body
+}
