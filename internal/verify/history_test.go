@@ -108,7 +108,7 @@ func (l *logs) add(topic string, p int32, r verify.Record, gap int64, aborted bo
 
 // history makes a good history of n events of the corpus and some of every kind
 // of trouble.
-func history(t *testing.T, n int) *logs {
+func history(t testing.TB, n int) *logs {
 	t.Helper()
 	l := &logs{parts: map[string][][]logged{}, committed: map[int32]int64{}, rows: map[customer.ID]*billing.Row{}, outcomes: map[string]int{}}
 	for _, name := range names {
@@ -128,7 +128,7 @@ func history(t *testing.T, n int) *logs {
 }
 
 // input is the head of the corpus, and behind each 50th event something else.
-func input(t *testing.T, n int) []verify.Record {
+func input(t testing.TB, n int) []verify.Record {
 	t.Helper()
 	r, err := corpus.Open()
 	if err != nil {
@@ -161,12 +161,12 @@ func input(t *testing.T, n int) []verify.Record {
 	return all
 }
 
-func eventOf(t *testing.T, kind, id, data string) verify.Record {
+func eventOf(t testing.TB, kind, id, data string) verify.Record {
 	t.Helper()
 	return event(t, fmt.Sprintf(`{"specversion":"1.0","id":"e-%x","source":"/t","type":%q,"subject":%q,"time":"2020-01-01T00:00:00Z","data":%s}`, data, kind, id, data))
 }
 
-func event(t *testing.T, line string) verify.Record {
+func event(t testing.TB, line string) verify.Record {
 	t.Helper()
 	e, err := codecs.ParseStructured([]byte(line))
 	if err != nil {
@@ -182,7 +182,7 @@ func event(t *testing.T, line string) verify.Record {
 
 // process does what the processor does with one partition: epochs of a few
 // records, each third one aborted at first.
-func (l *logs) process(t *testing.T, p int32) {
+func (l *logs) process(t testing.TB, p int32) {
 	t.Helper()
 	in := l.parts[topics.CustomerEvents][p]
 	for n := 0; len(in) > 0; n++ {
@@ -195,7 +195,7 @@ func (l *logs) process(t *testing.T, p int32) {
 	}
 }
 
-func (l *logs) epoch(t *testing.T, p int32, in []logged, aborted bool) {
+func (l *logs) epoch(t testing.TB, p int32, in []logged, aborted bool) {
 	t.Helper()
 	rows := maps.Clone(l.rows)
 	touched := map[customer.ID]bool{}
@@ -275,7 +275,7 @@ func decide(rows map[customer.ID]*billing.Row, p int32, r *verify.Record) (billi
 }
 
 // judge checks the history.
-func (l *logs) judge(t *testing.T, cfg verify.Config) *verify.Report {
+func (l *logs) judge(t testing.TB, cfg verify.Config) *verify.Report {
 	t.Helper()
 	r, err := verify.Check(t.Context(), cfg, l)
 	if err != nil {
