@@ -59,6 +59,7 @@ func (b *benchCommand) Run(ctx context.Context, p *program) error {
 		Exe: []string{self, "bench", "--child"}, Brokers: b.Brokers,
 		Rounds: b.Rounds, Events: b.Events, Customers: b.Customers, Partitions: b.Partitions,
 		Rates: rates, RateTime: b.RateTime, MaxTime: b.MaxTime, Seed: uint64(b.Seed),
+		Revision: readProgramInfo().Revision,
 	}
 	if b.show(p.stderr) {
 		o.Progress = p.stderr.status

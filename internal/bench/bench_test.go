@@ -18,10 +18,12 @@ func options(t *testing.T, ways ...bench.Way) bench.Options {
 		t.Fatal(err)
 	}
 	t.Setenv(asChild, "1") // for children; this process has passed TestMain
-	return bench.Options{
+	o := bench.Options{
 		Exe: []string{self}, Ways: ways, Rounds: 1, Events: 5000,
 		Seed: 7, MaxTime: 2 * time.Minute, Progress: func(s string) { t.Log(s) },
 	}
+	o.Once()
+	return o
 }
 
 func TestArmsDoTheSameWorkAndAreCompared(t *testing.T) {

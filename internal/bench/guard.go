@@ -17,32 +17,40 @@ const (
 	maxTries = 3
 )
 
-// guard tells how much work a microsecond of CPU time is worth just now: other
-// processes on the same cores change it.
+// guard tells what the machine is worth just now, beside what else runs on it:
+// how much work a microsecond of CPU time is, and how much of a core we get.
 type guard struct {
 	blocks int
-	best   time.Duration
+	best   effort
 }
+
+// effort is what the calibration loop takes.
+type effort struct{ cpu, wall time.Duration }
 
 // newGuard makes a loop of about 200 ms.
 func newGuard() *guard {
 	g := &guard{blocks: 256}
-	g.blocks = int(float64(g.blocks) * float64(200*time.Millisecond) / float64(max(g.loop(), time.Millisecond)))
+	once := max(g.loop().wall, time.Millisecond)
+	g.blocks = max(1, int(float64(g.blocks)*float64(200*time.Millisecond)/float64(once)))
 	g.best = g.loop()
 	return g
 }
 
 // drift runs the loop and returns by how much it was slower than the best one,
-// as a share of that.
+// as a share of that: in CPU or in wall time, whichever is worse.
 func (g *guard) drift() float64 {
-	took := g.loop()
-	g.best = min(g.best, took)
-	return float64(took)/float64(g.best) - 1
+	now := g.loop()
+	g.best = effort{cpu: min(g.best.cpu, now.cpu), wall: min(g.best.wall, now.wall)}
+	worst := float64(now.wall)/float64(g.best.wall) - 1
+	if g.best.cpu > 0 {
+		worst = max(worst, float64(now.cpu)/float64(g.best.cpu)-1)
+	}
+	return worst
 }
 
-// loop returns the CPU time of a fixed piece of work, or its wall time where
-// threads have no clock.
-func (g *guard) loop() time.Duration {
+// loop does a fixed piece of work. Its CPU time is 0 where threads have no
+// clock.
+func (g *guard) loop() effort {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	block := make([]byte, 64<<10)
@@ -51,10 +59,7 @@ func (g *guard) loop() time.Duration {
 		sum := sha256.Sum256(block)
 		copy(block, sum[:])
 	}
-	if took := threadTime() - start; took > 0 {
-		return took
-	}
-	return time.Since(began)
+	return effort{cpu: threadTime() - start, wall: time.Since(began)}
 }
 
 // ofThread is RUSAGE_THREAD, which Linux alone has.

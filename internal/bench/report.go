@@ -4,7 +4,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -27,9 +26,9 @@ type Machine struct {
 	OS       string            `json:"os"`
 	Arch     string            `json:"arch"`
 	Go       string            `json:"go"`
-	Revision string            `json:"revision"` // of this program, with + for changes; "" if it was built without
+	Revision string            `json:"revision"` // of this program
 	Versions map[string]string `json:"versions"` // of the clients
-	Broker   string            `json:"broker"`   // embedded, or the addresses
+	Broker   string            `json:"broker"`   // embedded and where its files are, or the addresses
 }
 
 // Workload is what the arms had to do.
@@ -86,7 +85,7 @@ func spread(values []float64) Spread {
 
 func newReport(o Options, rounds [][]Measured, rates []AtRate, took time.Duration) *Report {
 	r := &Report{
-		Machine: machine(o.Brokers), Workload: workload(o),
+		Machine: machine(o.Revision), Workload: workload(o),
 		Rates: rates, Rounds: rounds, Wanted: o.Rounds, Seconds: took.Seconds(),
 	}
 	for _, w := range o.Ways {
@@ -168,25 +167,15 @@ func ratios(ways []Way, rounds [][]Measured) []Ratio {
 	return all
 }
 
-func machine(brokers []string) Machine {
+func machine(revision string) Machine {
 	m := Machine{
 		Cores: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(),
-		Versions: map[string]string{}, Broker: strings.Join(brokers, ","),
+		Revision: revision, Versions: map[string]string{},
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return m
 	}
-	changed := ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			m.Revision = s.Value[:min(len(s.Value), 12)]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			changed = "+"
-		}
-	}
-	m.Revision += changed
 	for _, d := range info.Deps {
 		for _, of := range []string{"lovoo/goka", "IBM/sarama", "twmb/franz-go", "twmb/franz-go/pkg/kfake"} {
 			if d.Path == "github.com/"+of {
