@@ -295,6 +295,10 @@ func (l *lab) drained(most time.Duration) time.Duration {
 	l.mu.Lock()
 	for _, w := range l.workers {
 		w.signal(syscall.SIGQUIT) // the stacks go to the logs
+		select {
+		case <-w.ended:
+		case <-time.After(5 * time.Second):
+		}
 	}
 	l.mu.Unlock()
 	l.t.Fatalf("%d events are not committed %v after the last fault (%v), want 0", left, most, err)
@@ -303,26 +307,22 @@ func (l *lab) drained(most time.Duration) time.Duration {
 
 // lag counts the input that the group has not committed.
 func lag(ctx context.Context, c *kgo.Client) (int64, error) {
-	ends := kmsg.NewPtrListOffsetsRequest()
-	ends.ReplicaID = -1
-	et := kmsg.NewListOffsetsRequestTopic()
-	et.Topic = topics.CustomerEvents
-	fetch := kmsg.NewPtrOffsetFetchRequest()
-	fetch.RequireStable = true
-	fg := kmsg.NewOffsetFetchRequestGroup()
-	fg.Group = topics.Group
-	ft := kmsg.NewOffsetFetchRequestGroupTopic()
-	ft.Topic = topics.CustomerEvents
-	for p := range int32(partitions) {
-		ep := kmsg.NewListOffsetsRequestTopicPartition()
-		ep.Partition, ep.Timestamp = p, -1
-		et.Partitions = append(et.Partitions, ep)
-		ft.Partitions = append(ft.Partitions, p)
+	done, err := committed(ctx, c)
+	if err != nil {
+		return 0, err
 	}
-	fg.Topics = append(fg.Topics, ft)
-	ends.Topics, fetch.Groups = append(ends.Topics, et), append(fetch.Groups, fg)
-	var left int64
-	for _, shard := range c.RequestSharded(ctx, ends) {
+	r := kmsg.NewPtrListOffsetsRequest()
+	r.ReplicaID = -1
+	t := kmsg.NewListOffsetsRequestTopic()
+	t.Topic = topics.CustomerEvents
+	for n := range int32(partitions) {
+		p := kmsg.NewListOffsetsRequestTopicPartition()
+		p.Partition, p.Timestamp = n, -1 // the end
+		t.Partitions = append(t.Partitions, p)
+	}
+	r.Topics = append(r.Topics, t)
+	var end int64
+	for _, shard := range c.RequestSharded(ctx, r) {
 		if shard.Err != nil {
 			return 0, shard.Err
 		}
@@ -331,15 +331,28 @@ func lag(ctx context.Context, c *kgo.Client) (int64, error) {
 				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 					return 0, err
 				}
-				left += p.Offset
+				end += p.Offset
 			}
 		}
 	}
-	resp, err := fetch.RequestWith(ctx, c)
-	if err != nil {
-		return 0, err
+	return end - done, nil
+}
+
+// committed is the sum of the group's offsets, once they are stable.
+func committed(ctx context.Context, c *kgo.Client) (sum int64, err error) {
+	r := kmsg.NewPtrOffsetFetchRequest()
+	r.RequireStable = true
+	g := kmsg.NewOffsetFetchRequestGroup()
+	g.Group = topics.Group
+	t := kmsg.NewOffsetFetchRequestGroupTopic()
+	t.Topic = topics.CustomerEvents
+	for n := range int32(partitions) {
+		t.Partitions = append(t.Partitions, n)
 	}
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+	g.Topics = append(g.Topics, t)
+	r.Groups = append(r.Groups, g)
+	resp, err := r.RequestWith(ctx, c)
+	if err != nil {
 		return 0, err
 	}
 	if len(resp.Groups) != 1 {
@@ -353,10 +366,10 @@ func lag(ctx context.Context, c *kgo.Client) (int64, error) {
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 				return 0, err
 			}
-			left -= max(p.Offset, 0)
+			sum += max(p.Offset, 0)
 		}
 	}
-	return left, nil
+	return sum, nil
 }
 
 // judge lets the checker look at everything.

@@ -178,6 +178,37 @@ func TestASlowCallbackDelaysItsOwnPartitionAlone(t *testing.T) {
 	w.wantRows(map[string]string{slow: "1", fast: "2"})
 }
 
+// A round that asks a busy part in vain must not be the last one.
+func TestALatePartIsCommittedWithoutAnotherRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.produce("k", "k", "k")
+	first, third, began := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	m := w.member(func(m *member) {
+		var n atomic.Int64
+		m.writer.before = func(*eos.Epoch) error {
+			if n.Add(1) == 1 {
+				<-first
+			}
+			return nil
+		}
+		m.callback = func(ctx goka.Context, msg any) {
+			if ctx.Offset() == 2 {
+				close(began)
+				<-third
+			}
+			sum(ctx, msg)
+		}
+	})
+	m.start()
+	<-began
+	close(first)                        // a round follows that finds the part busy
+	<-time.After(50 * time.Millisecond) // ten times what it waits
+	close(third)
+	eventually(t, "everything is committed", w.caughtUp)
+	w.wantOutputs(map[string]string{"k": "3"})
+}
+
 func TestCallbacksWaitWhileTooMuchIsStaged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)

@@ -88,6 +88,7 @@ func (in *input) mark(next int64, at time.Time) {
 	}
 	if p.want.Load() {
 		p.trySeal()
+		p.session.wake() // the round that asked may be over
 	}
 }
 

@@ -1,0 +1,220 @@
+//go:build chaos
+
+package chaos_test
+
+import (
+	bin "encoding/binary"
+	"io"
+	"math/rand/v2"
+	"net"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// wire stands between the workers and a broker in this process: it sees every
+// request and every answer, and does to them what networks do.
+type wire struct {
+	addr  string
+	dying atomic.Bool // connections die after half a second to one and a half
+
+	mu     sync.Mutex
+	rng    *rand.Rand
+	fault  *fault
+	copies map[kmsg.Key]bool // requests of which late copies arrive
+	copied int
+	later  sync.WaitGroup // copies under way
+}
+
+// fault happens to one request of a kind.
+type fault struct {
+	key  kmsg.Key
+	kind string
+	hits int
+}
+
+// What the wire can do to a request.
+const (
+	cutBefore   = "closed before it is applied"
+	cutAfter    = "applied, closed without an answer"
+	answerLate  = "answered 2 s late"
+	appliedLate = "applied 1.5 s after the client was cut off"
+)
+
+// newFakeLab starts a broker in this process, behind a wire.
+func newFakeLab(t *testing.T, name string) (*lab, *kfake.Cluster, *wire) {
+	l := bareLab(t, name)
+	w := &wire{rng: rand.New(rand.NewPCG(seed, 7)), copies: map[kmsg.Key]bool{}}
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(500*time.Millisecond), kfake.SleepOutOfOrder(),
+		kfake.BrokerConfigs(map[string]string{"group.min.session.timeout.ms": "500", "log.cleaner.backoff.ms": "2147483647"}),
+		kfake.ListenFn(func(network, addr string) (net.Listener, error) {
+			in, err := net.Listen(network, addr)
+			return &listener{in, w}, err
+		}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.later.Wait(); c.Close() })
+	l.addr = c.ListenAddrs()[0]
+	w.addr = l.addr
+	made := l.child("topics", nil, "topics", "apply", "--brokers", l.addr, "--partitions", "8", "--replication", "1")
+	<-made.ended
+	if made.err != nil {
+		t.Fatalf("topics apply: %v, see %s", made.err, filepath.Join(l.dir, "topics.log"))
+	}
+	return l, c, w
+}
+
+type listener struct {
+	net.Listener
+	wire *wire
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	w := l.wire
+	if w.dying.Load() {
+		w.mu.Lock()
+		life := time.Duration(500+w.rng.IntN(1000)) * time.Millisecond
+		w.mu.Unlock()
+		time.AfterFunc(life, func() { c.Close() })
+	}
+	return &conn{Conn: c, wire: w, asked: map[uint32]kmsg.Key{}}, nil
+}
+
+// conn reads whole requests before the broker gets them.
+type conn struct {
+	net.Conn
+	wire *wire
+
+	ready []byte // of a request, to be handed on
+	mu    sync.Mutex
+	asked map[uint32]kmsg.Key // by correlation id
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	if len(c.ready) == 0 {
+		frame, err := c.frame()
+		if err != nil {
+			return 0, err
+		}
+		c.ready = frame
+	}
+	n := copy(p, c.ready)
+	c.ready = c.ready[n:]
+	return n, nil
+}
+
+// frame reads one request and decides its fate.
+func (c *conn) frame() ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(c.Conn, size[:]); err != nil {
+		return nil, err
+	}
+	frame := make([]byte, 4+bin.BigEndian.Uint32(size[:]))
+	copy(frame, size[:])
+	if _, err := io.ReadFull(c.Conn, frame[4:]); err != nil {
+		return nil, err
+	}
+	key := kmsg.Key(bin.BigEndian.Uint16(frame[4:]))
+	c.mu.Lock()
+	c.asked[bin.BigEndian.Uint32(frame[8:])] = key
+	c.mu.Unlock()
+	c.wire.copy(key, frame)
+	switch c.wire.take(key, cutBefore, appliedLate) {
+	case cutBefore:
+		c.Close()
+		return nil, io.EOF
+	case appliedLate:
+		c.Close() // the client hears of it at once; the broker reads on
+		<-time.After(1500 * time.Millisecond)
+	}
+	return frame, nil
+}
+
+// Write implements net.Conn; the broker writes an answer at a time.
+func (c *conn) Write(p []byte) (int, error) {
+	if len(p) >= 8 {
+		c.mu.Lock()
+		id := bin.BigEndian.Uint32(p[4:])
+		key, ok := c.asked[id]
+		delete(c.asked, id)
+		c.mu.Unlock()
+		if ok {
+			switch c.wire.take(key, cutAfter, answerLate) {
+			case cutAfter:
+				c.Close()
+				return 0, io.ErrClosedPipe
+			case answerLate:
+				<-time.After(2 * time.Second)
+			}
+		}
+	}
+	return c.Conn.Write(p)
+}
+
+// take returns the armed fault if it is for this request and of one of the
+// kinds; it happens once.
+func (w *wire) take(key kmsg.Key, kinds ...string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.fault
+	if f == nil || f.key != key || f.hits > 0 {
+		return ""
+	}
+	for _, k := range kinds {
+		if k == f.kind {
+			f.hits++
+			return k
+		}
+	}
+	return ""
+}
+
+// arm sets the next fault; nil takes it away. The result is the one before.
+func (w *wire) arm(f *fault) *fault {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	old := w.fault
+	w.fault = f
+	return old
+}
+
+func (w *wire) hits() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fault.hits
+}
+
+// copy sends one in ten of the wanted requests again, a second or two later,
+// over another connection: what a network does with a packet it had lost.
+func (w *wire) copy(key kmsg.Key, frame []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.copies[key] || w.rng.IntN(10) > 0 {
+		return
+	}
+	w.copied++
+	delay := time.Duration(20+w.rng.IntN(2500)) * time.Millisecond
+	w.later.Go(func() {
+		<-time.After(delay)
+		c, err := net.Dial("tcp", w.addr)
+		if err != nil {
+			return // the broker is gone, and the test with it
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(2 * time.Second))
+		if _, err := c.Write(frame); err == nil {
+			_, _ = c.Read(make([]byte, 64)) // whatever the broker says to a ghost
+		}
+	})
+}
