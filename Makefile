@@ -1,6 +1,7 @@
 # billstream: `make run` shows it, `make test` proves it. Nothing but Go is
 # needed for these two; .ci/run installs what the others want.
 
+SHELL    := /bin/bash
 GO       ?= go
 FUZZTIME ?= 30s
 BENCH    ?= --rounds 3 --events 200000 --customers 40000 --rates 50,500 --max-time 8m
@@ -10,7 +11,7 @@ LDFLAGS  := -X main.version=$(VERSION) -X main.revision=$(REVISION)
 BIN      := bin/billstream
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race browser fuzz bench lint generate
+.PHONY: help build run test race chaos browser fuzz bench lint generate
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,9 @@ test: ## the quick loop: rules, domain, codecs, components, and the whole pipeli
 race: ## the component tests under the race detector
 	$(GO) test -race -timeout 20m $(shell $(GO) list ./... | grep -v -e /cmd/ -e /proto/)
 
+chaos: ## kill, freeze and cut the real program; the checker judges (BUDGET=150m for a night, SEED=n to repeat)
+	$(GO) test -tags chaos -count=1 -timeout $(or $(BUDGET),25m) -v ./internal/chaos | grep -v '^=== RUN'; exit $${PIPESTATUS[0]}
+
 browser: ## the console page in a real browser (chromium)
 	$(GO) test -tags browser -count=1 ./views
 
@@ -46,7 +50,7 @@ bench: build ## CPU and allocations of the per-event path and of a lookup; then 
 
 lint: ## gofumpt, vet, staticcheck, tidy
 	@out=$$($(GO) tool gofumpt -l $$(git ls-files '*.go' ':!codecs/proto')); test -z "$$out" || { echo "not formatted:"; echo "$$out"; exit 1; }
-	$(GO) vet ./... && $(GO) vet -tags browser,isocodes ./...
+	$(GO) vet ./... && $(GO) vet -tags browser,isocodes,chaos,failpoint ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 

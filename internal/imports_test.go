@@ -72,6 +72,8 @@ var table = map[string]row{
 	"internal/verify": {ours: []string{"internal/customer", "internal/billing", "internal/topics", schemas, language, "codecs"}, others: []string{franz, protobuf, "github.com/prometheus/common/expfmt", "github.com/prometheus/client_model"}, http: true, why: "imports nothing that it judges"},
 	"internal/bench":  {ours: []string{"internal/topics", "internal/kafka", "internal/eos", "internal/eos/writer", "internal/failpoint", "internal/store", "internal/devbroker", "codecs"}, others: []string{goka, sarama, franz, prometheus}, why: "compares clients, and so knows them all"},
 
+	"internal/chaos": {ours: []string{"internal/topics", "internal/verify"}, others: []string{franz}, why: "breaks the program from outside; its tests are all there is"},
+
 	// L4: where all meet
 	"internal/app": {
 		ours: []string{

@@ -22,6 +22,7 @@ import (
 type wire struct {
 	addr  string
 	dying atomic.Bool // connections die after half a second to one and a half
+	held  atomic.Bool // ends of transactions take 3 s to arrive
 
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -130,6 +131,9 @@ func (c *conn) frame() ([]byte, error) {
 	c.asked[bin.BigEndian.Uint32(frame[8:])] = key
 	c.mu.Unlock()
 	c.wire.copy(key, frame)
+	if key == kmsg.EndTxn && c.wire.held.Load() {
+		<-time.After(3 * time.Second)
+	}
 	switch c.wire.take(key, cutBefore, appliedLate) {
 	case cutBefore:
 		c.Close()
