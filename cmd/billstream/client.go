@@ -9,14 +9,18 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // How long a client waits and how much it takes. Lists have up to 1,000
 // accounts.
 const (
-	answerTimeout = 15 * time.Second
+	answerTimeout = 15 * time.Second // beside the wait that is asked for
+	defaultWait   = 5 * time.Second  // the server's, when a position is asked for
+	maxWait       = 30 * time.Second // the longest that it grants
 	maxAnswer     = 64 << 20
 )
 
@@ -34,6 +38,39 @@ type answer struct {
 
 // ask sends a GET. An error never names the path, which can hold a customer id.
 func ask(ctx context.Context, server, path string, query url.Values) (answer, error) {
+	return freshness{}.ask(ctx, server, path, query)
+}
+
+// freshness are the flags for reading what was just written.
+type freshness struct {
+	MinPosition string        `placeholder:"TOPIC/PARTITION@OFFSET" help:"Answer only with what is at or behind this position; several are joined by commas."`
+	Wait        time.Duration `default:"0s" help:"Wait at most this long for the answer that is asked for."`
+}
+
+// header says what is wanted in headers. Positions may come as emit prints
+// them, on lines of their own.
+func (f freshness) header() (http.Header, error) {
+	h := http.Header{}
+	if f.Wait < 0 || f.Wait > maxWait {
+		return nil, &usage{err: fmt.Errorf("wait is %s, want 0s to %s", f.Wait, maxWait)}
+	}
+	if f.MinPosition != "" {
+		h.Set("Billing-Min-Position", strings.Join(strings.FieldsFunc(f.MinPosition, func(r rune) bool {
+			return r == ',' || unicode.IsSpace(r)
+		}), ", "))
+	}
+	if f.Wait > 0 {
+		h.Set("Prefer", "wait="+strconv.Itoa(int((f.Wait+time.Second-1)/time.Second)))
+	}
+	return h, nil
+}
+
+// ask is ask for an answer that is new enough.
+func (f freshness) ask(ctx context.Context, server, path string, query url.Values) (answer, error) {
+	header, err := f.header()
+	if err != nil {
+		return answer{}, err
+	}
 	target := strings.TrimSuffix(server, "/") + path
 	if len(query) > 0 {
 		target += "?" + query.Encode()
@@ -41,12 +78,13 @@ func ask(ctx context.Context, server, path string, query url.Values) (answer, er
 	if u, err := url.Parse(server); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return answer{}, &usage{err: fmt.Errorf("server is %q, want a URL such as http://127.0.0.1:8080", server)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout+max(f.Wait, defaultWait))
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return answer{}, &usage{err: fmt.Errorf("server is %q, want a URL such as http://127.0.0.1:8080", server)}
 	}
+	request.Header = header
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
@@ -85,8 +123,11 @@ func (p *problem) Error() string {
 
 // Hint says what helps against a problem that passes.
 func (p *problem) Hint() string {
-	if p.Code == "recovering" {
+	switch p.Code {
+	case "recovering":
 		return "wait until it is ready: billstream health --wait 60s"
+	case "view-behind":
+		return "allow more time with --wait, at most 30s"
 	}
 	return ""
 }
@@ -102,6 +143,17 @@ func (a answer) ok() error {
 	}
 	p.Status = a.code
 	return p
+}
+
+// positions are the lines of a table that say what the answer includes.
+func (a answer) positions() [][]string {
+	var rows [][]string
+	for p := range strings.SplitSeq(a.header.Get("Billing-Position"), ",") {
+		if p = strings.TrimSpace(p); p != "" {
+			rows = append(rows, []string{"position", p})
+		}
+	}
+	return rows
 }
 
 // printRaw writes the server's bytes, ended by a line feed.

@@ -45,7 +45,7 @@ func perform(args ...string) (code int, stdout, stderr string) {
 const account = `{"customer_id":"c-1001","status":"active","seq":5,"registered_at":"2026-03-01T09:00:00Z","closed_at":null,"erased_at":null,"updated_at":"2026-04-01T00:00:00.6Z","name":"Acme` + "\u202e" + ` GmbH","billing_address":{"line1":"Torstrasse 5","city":"Berlin","postal_code":"10119","country":"DE"},"shipping_address":null,"contact":{"email":"ap@acme.example","locale":"de-DE","time_zone":"Europe/Berlin"},"tax":{"tax_ids":[{"type":"eu_vat","value":"DE123456789"}],"exempt":"none"},"payment_method":null,"plan":{"code":"pro","amount_minor":5900,"currency":"EUR","interval":"month"},"scheduled":[{"facet":"plan","effective_from":"2026-05-01T00:00:00Z","new":null}],"warnings":[{"code":"subdivision_missing","facet":"address.billing","field":"subdivision"}]}`
 
 func TestGetPrintsWhatIsSetAsATable(t *testing.T) {
-	s := &server{code: 200, body: account}
+	s := &server{code: 200, body: account, header: http.Header{"Billing-Position": {"customer.events/3@152"}}}
 	code, out, _ := perform("get", "c-1001", "--server", s.start(t))
 	want := `customer         c-1001
 status           active
@@ -59,6 +59,7 @@ tax              eu_vat DE123456789, exempt: none
 plan             pro, 5900 EUR (minor units) a month
 scheduled        plan from 2026-05-01T00:00:00Z: null
 warning          subdivision_missing address.billing subdivision
+position         customer.events/3@152
 `
 	if code != 0 || out != want {
 		t.Errorf("exit code %d, output\n%s\nwant\n%s", code, out, want)
@@ -78,6 +79,28 @@ func TestGetAsksForTheAccount(t *testing.T) {
 	perform("get", "a/b c", "--server", s.start(t)+"/")
 	if s.escaped != "/v1/accounts/a%2Fb%20c" {
 		t.Errorf("asked for %s, want /v1/accounts/a%%2Fb%%20c", s.escaped)
+	}
+}
+
+func TestGetAndListAskForAPosition(t *testing.T) {
+	for _, args := range [][]string{{"get", "c-1001"}, {"list"}} {
+		s := &server{code: 200, body: account}
+		at := "customer.events/3@188\ncustomer.events/4@2,customer.events/5@-1\n"
+		code, _, _ := perform(append(args, "--min-position", at, "--wait", "1500ms", "--server", s.start(t))...)
+		if got, want := s.asked.Header.Get("Billing-Min-Position"), "customer.events/3@188, customer.events/4@2, customer.events/5@-1"; code != 0 || got != want {
+			t.Errorf("%s asks for position %q with exit code %d, want %q and 0", args[0], got, code, want)
+		}
+		if got := s.asked.Header.Get("Prefer"); got != "wait=2" {
+			t.Errorf("%s prefers %q, want wait=2: whole seconds, and none less than asked for", args[0], got)
+		}
+	}
+}
+
+func TestWithoutAPositionNoneIsAskedFor(t *testing.T) {
+	s := &server{code: 200, body: account}
+	perform("get", "c-1001", "--server", s.start(t))
+	if got := s.asked.Header; got.Get("Billing-Min-Position") != "" || got.Get("Prefer") != "" {
+		t.Errorf("get asks with %v, want neither position nor preference", got)
 	}
 }
 
@@ -121,6 +144,8 @@ func TestAWrongCallIsUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"get", "a", "--server", "127.0.0.1:8080"},
 		{"get", "a", "--server", "ftp://127.0.0.1"},
+		{"get", "a", "--wait", "31s"},
+		{"list", "--wait=-1s"},
 		{"list", "--status", "asleep"},
 		{"health", "--admin", "nowhere"},
 		{"emit", "x", "--rate=-1"},

@@ -31,6 +31,8 @@ type emitCommand struct {
 func (*emitCommand) Help() string {
 	return `Every line is one event as structured CloudEvent in JSON. Events of one customer keep their order. Nothing after a bad line is sent; what was sent stays, and sending it again does no harm. Exit code 1: a line was bad.
 
+The last event of every partition that was written to is printed as a position: with --min-position, get and list answer with what is at or behind it.
+
 Examples:
 
     billstream emit events.jsonl
@@ -100,6 +102,9 @@ func (e *emitCommand) conclude(p *program, f *feed, took time.Duration, err erro
 			what, n = "checked", f.checked
 		}
 		fmt.Fprintf(p.stdout, "%s %d, skipped %d, in %.1f s\n", what, n, f.skipped, took.Seconds())
+		for _, at := range f.positions() {
+			fmt.Fprintln(p.stdout, "position", at)
+		}
 	}
 	if errors.Is(err, errBadLine) || err == nil && f.skipped > 0 {
 		return quiet(exitFailure)

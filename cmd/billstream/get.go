@@ -11,24 +11,25 @@ import (
 // getCommand is a client of GET /v1/accounts/{customer}.
 type getCommand struct {
 	serverFlags
+	freshness
 	outputFlag
 	ID string `arg:"" help:"The customer's id."`
 }
 
 // Help is the lower part of the verb's help.
 func (*getCommand) Help() string {
-	return `With --output json it prints the bytes of the server. Exit code 1: no such account, erased, or not ready.
+	return `With --output json it prints the bytes of the server. Exit code 1: no such account, erased, not ready, or behind the position that was asked for. The position that is printed is what the answer includes: every event up to it has had its effect. With --min-position the answer includes that one, too; the server waits for it, 5 s unless --wait says otherwise.
 
 Examples:
 
-    billstream get c-1001
-    billstream get c-1001 --server http://billing-0:8080 --output json
+    billstream get c-1001 --server http://billing-0:8080
+    billstream get c-1001 --min-position customer.events/3@188 --wait 10s --output json
 `
 }
 
 // Run looks the account up.
 func (g *getCommand) Run(ctx context.Context, p *program) error {
-	a, err := ask(ctx, g.Server, "/v1/accounts/"+escapeID(g.ID), nil)
+	a, err := g.ask(ctx, g.Server, "/v1/accounts/"+escapeID(g.ID), nil)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (g *getCommand) Run(ctx context.Context, p *program) error {
 	if err := json.Unmarshal(a.body, &account); err != nil {
 		return fmt.Errorf("read the answer of %s: %w", g.Server, err)
 	}
-	return printTable(p.stdout, account.rows())
+	return printTable(p.stdout, append(account.rows(), a.positions()...))
 }
 
 // shownAccount is an account as the server writes it, as far as it is shown.

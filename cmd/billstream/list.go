@@ -12,6 +12,7 @@ import (
 // of a million lines would be good for is what --output json is for.
 type listCommand struct {
 	serverFlags
+	freshness
 	outputFlag
 	Limit  int      `default:"100" help:"Accounts on a page, 1 to 1000."`
 	Cursor string   `placeholder:"CURSOR" help:"Where the page before ended."`
@@ -38,7 +39,7 @@ func (l *listCommand) Run(ctx context.Context, p *program) error {
 	if len(l.Status) > 0 {
 		query.Set("status", joined(",", l.Status...))
 	}
-	a, err := ask(ctx, l.Server, "/v1/accounts", query)
+	a, err := l.ask(ctx, l.Server, "/v1/accounts", query)
 	if err != nil {
 		return err
 	}

@@ -164,7 +164,10 @@ func (r rows) Get(key string) ([]byte, bool, error) {
 // update stores a row as goka would, and then tells those who wait for the
 // position of its partition.
 func (v *view) update(ctx goka.UpdateContext, s storage.Storage, key string, value []byte) error {
-	if err := goka.DefaultUpdate(ctx, s, key, value); err != nil {
+	if value == nil {
+		return s.Delete(key)
+	}
+	if err := s.Set(key, value); err != nil {
 		return err
 	}
 	if strings.HasPrefix(key, codecs.PositionKeyPrefix) {
