@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -230,9 +231,24 @@ func (a *answer) checkRules() {
 			a.t.Errorf("%s of %d is %q, want %q", name, a.code, got, value)
 		}
 	}
+	if positions := a.header.Get("Billing-Position"); a.hasAccountData() && !positionForm.MatchString(positions) {
+		a.t.Errorf("Billing-Position of %d %q is %q, want positions", a.code, a.pattern, positions)
+	}
 	if a.code != http.StatusNotModified && a.header.Get("Content-Type") == "" {
 		a.t.Errorf("Content-Type of %d is empty, want one", a.code)
 	}
+}
+
+var positionForm = regexp.MustCompile(`^customer\.events/\d+@(-1|\d+)(, customer\.events/\d+@(-1|\d+))*$`)
+
+// hasAccountData reports whether the answer says something about accounts, also
+// that there is none, or where events are.
+func (a *answer) hasAccountData() bool {
+	switch a.code {
+	case http.StatusOK, http.StatusNotModified, http.StatusNotFound, http.StatusGone:
+		return strings.HasPrefix(a.pattern, "GET /v1/accounts")
+	}
+	return a.code == http.StatusAccepted
 }
 
 // checkDocument validates the body against the schema that openapi.json has for

@@ -15,6 +15,7 @@ func TestEachProblemIsProducedAndExplained(t *testing.T) {
 	produce := map[views.Code]func(*world) *answer{
 		views.InvalidRequest:       func(w *world) *answer { return w.get("/v1/accounts?x=1") },
 		views.InvalidCustomerID:    func(w *world) *answer { return w.get("/v1/accounts/~x") },
+		views.InvalidPosition:      func(w *world) *answer { return w.get("/v1/accounts", "Billing-Min-Position", "x") },
 		views.InvalidCursor:        func(w *world) *answer { return w.get("/v1/accounts?cursor=x") },
 		views.MalformedBody:        func(w *world) *answer { return w.post(structured, "x") },
 		views.Forbidden:            func(w *world) *answer { return w.post(structured, renamed, "Sec-Fetch-Site", "cross-site") },
@@ -37,6 +38,9 @@ func TestEachProblemIsProducedAndExplained(t *testing.T) {
 		views.Recovering: func(w *world) *answer {
 			w.recovering(0, 0)
 			return w.get("/v1/accounts/c-1")
+		},
+		views.ViewBehind: func(w *world) *answer {
+			return w.get("/v1/accounts/c-1", "Billing-Min-Position", "customer.events/0@0", "Prefer", "wait=0")
 		},
 		views.BrokerUnavailable: func(*world) *answer {
 			w, e := newIngest(t, 1)
