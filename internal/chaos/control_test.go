@@ -1,0 +1,132 @@
+//go:build chaos
+
+package chaos_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"billstream/internal/verify"
+)
+
+// caught ends a lab whose program has a deliberate defect: a checker that finds
+// nothing is worth nothing, and neither is the scenario.
+func (l *lab) caught(defect string) {
+	l.t.Helper()
+	drain := l.drained(60 * time.Second)
+	l.stopWorkers()
+	r := l.judge()
+	found := fmt.Sprintf("control %s", defect)
+	l.report(found, r, drain)
+	if r.Exit() != verify.ExitAnomalies {
+		l.t.Errorf("checker says %d of a program with %s, want %d", r.Exit(), defect, verify.ExitAnomalies)
+	}
+}
+
+func defect(name string) string { return "BILLSTREAM_CONTROL=" + name }
+
+// Zombies write on under names of their own, and for no generation.
+func TestControlNoFence(t *testing.T) {
+	l := newLab(t, t.Name())
+	l.env = []string{defect("no-fence")}
+	done := l.load(8_000, 800)
+	l.pausing(6)
+	done()
+	l.caught("no-fence")
+}
+
+// State that is ahead of a dropped epoch suppresses what the epoch held.
+func TestControlEarlyStore(t *testing.T) {
+	l, c, _ := newFakeLab(t, t.Name())
+	l.env = []string{defect("early-store")}
+	l.run("w0").ready()
+	done := l.load(3_000, 500)
+	for range 5 {
+		<-time.After(time.Second)
+		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.UnknownServerError, Count: 1})
+		l.fault()
+	}
+	done()
+	l.caught("early-store")
+}
+
+// Half a table taken for a whole one.
+func TestControlRecoveryFallthrough(t *testing.T) {
+	l := newLab(t, t.Name())
+	l.run("w0").ready()
+	l.load(30_000, 6000)() // a changelog that takes more than one batch
+	l.drained(45 * time.Second)
+	l.stopWorkers()
+	l.env = []string{defect("recovery-fallthrough"), "BILLSTREAM_DELAY=eos.recovery-half:300", "BILLSTREAM_LEAVE_ON_STOP=true"}
+	l.run("w0")
+	for i := range 3 { // each join interrupts the recoveries of the others
+		<-time.After(700 * time.Millisecond)
+		l.run(fmt.Sprintf("guest%d", i))
+		l.fault()
+	}
+	l.load(2_000, 500)()
+	l.caught("recovery-fallthrough")
+}
+
+// Offsets are taken while a dead member's transaction still holds newer ones.
+func TestControlUnstableOffsets(t *testing.T) {
+	l, _, w := newFakeLab(t, t.Name())
+	l.env = []string{defect("unstable-offsets")}
+	done := l.load(12_000, 800)
+	for i := range 8 {
+		id := fmt.Sprintf("w%d", i%2)
+		first := l.run(id)
+		first.ready()
+		<-time.After(700 * time.Millisecond)
+		w.held.Store(true)
+		<-time.After(200 * time.Millisecond)
+		first.kill()
+		w.held.Store(false)
+		l.fault()
+		<-time.After(1200 * time.Millisecond) // the session is over, the transaction is not
+	}
+	l.run("last").ready()
+	done()
+	l.caught("unstable-offsets")
+}
+
+// A record that failed is passed by the offset of those behind it.
+func TestControlMaxMark(t *testing.T) {
+	l := newLab(t, t.Name())
+	l.guarantee = verify.AtLeastOnce
+	done := l.load(4_000, 500)
+	for i := range 6 {
+		w := l.run("w0", defect("max-mark"), fmt.Sprintf("BILLSTREAM_PANIC=eos.after-stage:%d", 101+100*i))
+		w.ready()
+		<-time.After(1500 * time.Millisecond)
+		w.stop()
+		l.fault()
+	}
+	done()
+	l.run("w1").ready()
+	l.caught("max-mark")
+}
+
+// Rows before updates: what a row proves is not there.
+func TestControlNaiveSuppress(t *testing.T) {
+	l := newLab(t, t.Name())
+	l.guarantee = verify.AtLeastOnce
+	done := l.load(6_000, 600)
+	for i := range 8 {
+		w := l.run("w0", defect("naive-suppress"), fmt.Sprintf("BILLSTREAM_FAILPOINT=eos.after-produce:%d", 5+2*i))
+		select {
+		case <-w.ended:
+			l.fault()
+		case <-time.After(5 * time.Second):
+			w.kill()
+		}
+	}
+	done()
+	l.run("w1").ready()
+	l.caught("naive-suppress")
+}
