@@ -165,13 +165,11 @@ func (a *answer) moveTo(places chan struct{}) bool {
 	return true
 }
 
-// extend gives the connection so much longer than the server's own limits. The
-// one for reading counts too: net/http watches for the client's leaving by
-// reading, and takes the end of that time for it.
+// extend gives the answer so much longer than the server's own limit. The one
+// for reading needs no more: net/http lifts it once the request is read.
 func (a *answer) extend(wait time.Duration) {
-	c, now := http.NewResponseController(a.ResponseWriter), time.Now()
-	_ = c.SetReadDeadline(now.Add(wait + readTimeout)) // not a connection: nothing to extend
-	_ = c.SetWriteDeadline(now.Add(wait + writeTimeout))
+	c := http.NewResponseController(a.ResponseWriter)
+	_ = c.SetWriteDeadline(time.Now().Add(wait + writeTimeout)) // not a connection: nothing to extend
 }
 
 // WriteHeader sends the header with the status code.
