@@ -131,6 +131,20 @@ func TestAWaitTakesNoLongerThanPreferred(t *testing.T) {
 	}
 }
 
+// Nobody tells that the position is there, so the look at the end finds it.
+func TestWithoutAHookAWaitLastsItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, func(w *world) { w.Changed = nil })
+		began := time.Now()
+		asked := w.ask("/v1/accounts", "Billing-Min-Position", at(0, 7))
+		w.reached(0, 7)
+		<-asked.done
+		if took := time.Since(began); asked.answer.code != 200 || took != 5*time.Second {
+			t.Errorf("answer is %d after %v, want 200 after 5s", asked.answer.code, took)
+		}
+	})
+}
+
 // There is nothing to wait for: the preference is not applied.
 func TestAPreferenceAloneWaitsForNothing(t *testing.T) {
 	a := newWorld(t, 1).get("/v1/accounts", "Prefer", "wait=10")

@@ -13,16 +13,10 @@ import (
 // Every code of the closed list is produced here once, by a request.
 func TestEachProblemIsProducedAndExplained(t *testing.T) {
 	produce := map[views.Code]func(*world) *answer{
-		views.InvalidRequest:    func(w *world) *answer { return w.get("/v1/accounts?x=1") },
-		views.InvalidCustomerID: func(w *world) *answer { return w.get("/v1/accounts/~x") },
-		views.InvalidPosition:   func(w *world) *answer { return w.get("/v1/accounts", "Billing-Min-Position", "x") },
-		views.InvalidCursor:     func(w *world) *answer { return w.get("/v1/accounts?cursor=x") },
-		views.InvalidPosition: func(w *world) *answer {
-			return w.get("/v1/accounts", "Billing-Min-Position", "x")
-		},
-		views.ViewBehind: func(w *world) *answer {
-			return w.get("/v1/accounts", "Billing-Min-Position", "customer.events/0@1", "Prefer", "wait=0")
-		},
+		views.InvalidRequest:       func(w *world) *answer { return w.get("/v1/accounts?x=1") },
+		views.InvalidCustomerID:    func(w *world) *answer { return w.get("/v1/accounts/~x") },
+		views.InvalidPosition:      func(w *world) *answer { return w.get("/v1/accounts", "Billing-Min-Position", "x") },
+		views.InvalidCursor:        func(w *world) *answer { return w.get("/v1/accounts?cursor=x") },
 		views.MalformedBody:        func(w *world) *answer { return w.post(structured, "x") },
 		views.Forbidden:            func(w *world) *answer { return w.post(structured, renamed, "Sec-Fetch-Site", "cross-site") },
 		views.IngestOff:            func(*world) *answer { return newWorld(t, 1).post(structured, renamed) },
