@@ -18,6 +18,7 @@ import (
 	"billstream/internal/billing"
 	"billstream/internal/customer"
 	"billstream/internal/topics"
+	"billstream/views"
 )
 
 // browser is the console page in Chromium.
@@ -246,6 +247,43 @@ func TestConsoleWaitsForTheRecovery(t *testing.T) {
 		t.Errorf("title is %q, want c-1001", got)
 	}
 	b.wait(`document.getElementById('readiness').textContent === 'ready' && document.querySelectorAll('#rows tr').length === 25`)
+	b.done()
+}
+
+// Behind one address there may be an instance that is not as far as the one that
+// answered before.
+func TestConsoleNeverShowsAnOlderState(t *testing.T) {
+	w := consoleWorld(t)
+	home := homeOf("c-1001", w.Partitions)
+	waits := make(chan struct{}, 1)
+	changed := w.Changed
+	w.Changed = func(p int32) <-chan struct{} {
+		defer func() {
+			select {
+			case waits <- struct{}{}:
+			default:
+			}
+		}()
+		return changed(p)
+	}
+	var err error
+	if w.handler, err = views.New(w.Config); err != nil {
+		t.Fatal(err)
+	}
+	w.reached(home, 7)
+	b := open(t, w, 1200, 900)
+	b.wait(`document.querySelectorAll('#rows tr').length === 25`) // all partitions have said where they are
+	w.reached(home, 3)
+	b.lookUp("c-1001")
+	select {
+	case <-waits:
+	case <-b.ctx.Done():
+		t.Fatal("the page waits for no position, want the one it has seen")
+	}
+	w.reached(home, 8)
+	if got := b.text("#account-meta"); !strings.Contains(got, at(home, 8)) {
+		t.Errorf("account is shown with %q, want position %s", got, at(home, 8))
+	}
 	b.done()
 }
 

@@ -12,20 +12,35 @@ function element(name, properties, ...children) {
   return e;
 }
 
+// seen is how far answers went, by partition. It is sent back, so that of
+// several servers behind one address none shows an older state than the last.
+const seen = new Map();
+
+function remember(positions) {
+  for (const [, partition, offset] of (positions || '').matchAll(/([^ ,]+)@(-?\d+)/g)) {
+    seen.set(partition, Math.max(Number(offset), seen.get(partition) ?? -1));
+  }
+}
+
 // ask fetches JSON. A problem, and a server that does not answer, is an error
 // with the members of a problem.
 async function ask(path) {
+  const headers = {Accept: 'application/json'};
+  if (seen.size) headers['Billing-Min-Position'] = [...seen].map(([partition, offset]) => `${partition}@${offset}`).join(', ');
   let response;
   try {
-    response = await fetch(path, {headers: {Accept: 'application/json'}});
+    response = await fetch(path, {headers});
   } catch {
     show('down', 'not reachable');
     throw {title: 'The server does not answer', detail: 'Try again in a moment.'};
   }
   const body = await response.json();
   readiness(response.ok ? null : body, path);
+  const position = response.headers.get('Billing-Position');
+  remember(position);
+  if (body.code === 'view-behind' || body.code === 'invalid-position') seen.clear(); // topics made anew begin at 0
   if (!response.ok) throw body;
-  return {body, etag: response.headers.get('ETag')};
+  return {body, etag: response.headers.get('ETag'), position};
 }
 
 // readiness shows what the answers themselves say about the server. One account
@@ -69,8 +84,8 @@ async function lookUp(id, focus) {
     return showProblem({title: 'Not from a browser', detail: 'Browsers take this id for a directory and cannot ask for it.'}, focus);
   }
   try {
-    const {body, etag} = await ask('/v1/accounts/' + encodeURIComponent(id));
-    if (mine === asked) showAccount(body, etag, focus);
+    const {body, etag, position} = await ask('/v1/accounts/' + encodeURIComponent(id));
+    if (mine === asked) showAccount(body, etag, position, focus);
   } catch (problem) {
     if (mine !== asked) return;
     showProblem(problem, focus);
@@ -89,14 +104,14 @@ function showProblem(problem, focus) {
   if (focus) $('problem').focus();
 }
 
-function showAccount(account, etag, focus) {
+function showAccount(account, etag, position, focus) {
   $('problem').hidden = true;
   $('account').hidden = false;
   $('account-title').textContent = account.customer_id;
   badge($('account-status'), account.status);
   $('account-meta').replaceChildren(...[
     ['Update', String(account.seq)], ['Updated', when(account.updated_at)], ['Registered', when(account.registered_at)],
-    ['Closed', when(account.closed_at)], ['ETag', etag],
+    ['Closed', when(account.closed_at)], ['ETag', etag], ['Position', position],
   ].filter(([, value]) => value).map(([name, value]) => element('div', {}, ...pair(name, value))));
   $('account-facets').replaceChildren(...FACETS.map(([name, read]) => facet(name, read(account))));
   $('account-extra').replaceChildren(...notes('Ahead', account.scheduled, ahead), ...notes('Doubtful', account.warnings, doubt));
