@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"billstream/internal/topics"
 	"billstream/internal/verify"
 )
 
@@ -77,20 +78,24 @@ func TestControlRecoveryFallthrough(t *testing.T) {
 func TestControlUnstableOffsets(t *testing.T) {
 	l, _, w := newFakeLab(t, t.Name())
 	l.env = []string{defect("unstable-offsets")}
-	done := l.load(12_000, 800)
-	for i := range 8 {
-		id := fmt.Sprintf("w%d", i%2)
-		first := l.run(id)
-		first.ready()
-		<-time.After(700 * time.Millisecond)
-		w.held.Store(true)
-		<-time.After(200 * time.Millisecond)
-		first.kill()
-		w.held.Store(false)
+	done := l.load(12_000, 600)
+	id := topics.Group + "-victim"
+	victim := l.run("victim")
+	l.run("heir").ready()
+	for range 4 {
+		victim.ready()
+		<-time.After(l.around(700 * time.Millisecond))
+		w.held.Store(&id)
+		select {
+		case <-w.holds:
+		case <-time.After(5 * time.Second):
+			t.Fatal("no transaction of the victim has ended within 5 s")
+		}
+		victim.kill()
 		l.fault()
-		<-time.After(1200 * time.Millisecond) // the session is over, the transaction is not
+		<-time.After(3500 * time.Millisecond) // the heir has it all, and the transaction has ended
+		victim = l.run("victim")
 	}
-	l.run("last").ready()
 	done()
 	l.caught("unstable-offsets")
 }

@@ -3,6 +3,7 @@
 package chaos_test
 
 import (
+	"bytes"
 	bin "encoding/binary"
 	"io"
 	"math/rand/v2"
@@ -21,8 +22,9 @@ import (
 // request and every answer, and does to them what networks do.
 type wire struct {
 	addr  string
-	dying atomic.Bool // connections die after half a second to one and a half
-	held  atomic.Bool // ends of transactions take 3 s to arrive
+	dying atomic.Bool            // connections die after half a second to one and a half
+	held  atomic.Pointer[string] // ends of this transactional id arrive 2.2 s late, from nowhere
+	holds chan struct{}          // one is held
 
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -50,7 +52,7 @@ const (
 // newFakeLab starts a broker in this process, behind a wire.
 func newFakeLab(t *testing.T, name string) (*lab, *kfake.Cluster, *wire) {
 	l := bareLab(t, name)
-	w := &wire{rng: rand.New(rand.NewPCG(seed, 7)), copies: map[kmsg.Key]bool{}}
+	w := &wire{rng: rand.New(rand.NewPCG(seed, 7)), copies: map[kmsg.Key]bool{}, holds: make(chan struct{}, 1)}
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(500*time.Millisecond), kfake.SleepOutOfOrder(),
 		kfake.BrokerConfigs(map[string]string{"group.min.session.timeout.ms": "500", "log.cleaner.backoff.ms": "2147483647"}),
 		kfake.ListenFn(func(network, addr string) (net.Listener, error) {
@@ -131,8 +133,12 @@ func (c *conn) frame() ([]byte, error) {
 	c.asked[bin.BigEndian.Uint32(frame[8:])] = key
 	c.mu.Unlock()
 	c.wire.copy(key, frame)
-	if key == kmsg.EndTxn && c.wire.held.Load() {
-		<-time.After(3 * time.Second)
+	if id := c.wire.held.Load(); key == kmsg.EndTxn && id != nil && bytes.Contains(frame, []byte(*id)) {
+		c.wire.held.Store(nil)
+		c.wire.send(frame, 2200*time.Millisecond)
+		c.wire.holds <- struct{}{}
+		<-time.After(3 * time.Second) // no answer either
+		return nil, io.EOF
 	}
 	switch c.wire.take(key, cutBefore, appliedLate) {
 	case cutBefore:
@@ -209,6 +215,11 @@ func (w *wire) copy(key kmsg.Key, frame []byte) {
 	}
 	w.copied++
 	delay := time.Duration(20+w.rng.IntN(2500)) * time.Millisecond
+	w.send(frame, delay)
+}
+
+// send sends a request later, over a connection of its own.
+func (w *wire) send(frame []byte, delay time.Duration) {
 	w.later.Go(func() {
 		<-time.After(delay)
 		c, err := net.Dial("tcp", w.addr)
