@@ -13,6 +13,7 @@ import (
 
 	"billstream/internal/billing"
 	"billstream/internal/eos"
+	"billstream/internal/failpoint"
 	"billstream/internal/kafka"
 	"billstream/internal/store"
 	"billstream/internal/topics"
@@ -170,6 +171,7 @@ func (v *view) update(ctx goka.UpdateContext, s storage.Storage, key string, val
 	if err := s.Set(key, value); err != nil {
 		return err
 	}
+	failpoint.Hit("views.after-apply")
 	if strings.HasPrefix(key, codecs.PositionKeyPrefix) {
 		v.moved.Announce(ctx.Partition())
 	}

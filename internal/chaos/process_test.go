@@ -160,6 +160,7 @@ var points = []string{
 	"eos.end-sent", "eos.end-acked", "eos.after-store",
 	"eos.recovery-start", "eos.recovery-half", "eos.recovery-end",
 	"eos.setup", "eos.cleanup", "eos.drain",
+	"views.after-apply",
 }
 
 func TestCrashPoints(t *testing.T) {
