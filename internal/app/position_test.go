@@ -32,7 +32,7 @@ func (p *process) exchange(method, path, body string, headers ...string) (*http.
 
 // Whatever becomes of an event, its position is reached: with nothing but the
 // rows of customers those that write none would be waited for until the end.
-func TestAPositionIsReachedWhateverTheOutcome(t *testing.T) {
+func TestAPositionIsReachedWhateverBecameOfTheEvent(t *testing.T) {
 	t.Parallel()
 	p := start(t, config(t.TempDir()))
 	first := event("1", "registered", "c-1001", past, `{"name":"Acme"}`)
