@@ -36,14 +36,14 @@ func (p *process) writeAndRead(id string, n int) error {
 	e := event(fmt.Sprintf("%s.%d", id, n), kind, id, fmt.Sprintf("2026-01-%02dT00:00:00Z", n+1), fmt.Sprintf(`{"name":"name %d"}`, n))
 	posted, body, err := p.exchange(http.MethodPost, "/v1/events", e, "Content-Type", "application/cloudevents+json")
 	if err != nil || posted.StatusCode != http.StatusAccepted {
-		return fmt.Errorf("event is answered %s (%w), want 202", body, err)
+		return fmt.Errorf("event is answered %s (%v), want 202", body, err)
 	}
 	at := posted.Header.Get("Billing-Position")
 	want := fmt.Sprintf(`{"customer_id":%q,"status":"active","seq":%d,`, id, n+1)
 	for _, path := range []string{"/v1/accounts/" + id, "/v1/accounts"} {
 		read, body, err := p.exchange(http.MethodGet, path, "", "Billing-Min-Position", at, "Prefer", "wait=30")
 		if err != nil || read.StatusCode != http.StatusOK || !strings.Contains(body, want) {
-			return fmt.Errorf("answer at %s is %s (%w), want %s in it", at, body, err, want)
+			return fmt.Errorf("answer at %s is %s (%v), want %s in it", at, body, err, want)
 		}
 	}
 	return nil
