@@ -33,6 +33,7 @@ func defect(name string) string { return "BILLSTREAM_CONTROL=" + name }
 
 // Zombies write on under names of their own, and for no generation.
 func TestControlNoFence(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, t.Name())
 	l.env = []string{defect("no-fence")}
 	done := l.load(8_000, 800)
@@ -43,6 +44,7 @@ func TestControlNoFence(t *testing.T) {
 
 // State that is ahead of a dropped epoch suppresses what the epoch held.
 func TestControlEarlyStore(t *testing.T) {
+	t.Parallel()
 	l, c, _ := newFakeLab(t, t.Name())
 	l.env = []string{defect("early-store")}
 	l.run("w0").ready()
@@ -58,6 +60,7 @@ func TestControlEarlyStore(t *testing.T) {
 
 // Half a table taken for a whole one.
 func TestControlRecoveryFallthrough(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, t.Name())
 	l.run("w0").ready()
 	l.load(30_000, 6000)() // a changelog that takes more than one batch
@@ -76,11 +79,13 @@ func TestControlRecoveryFallthrough(t *testing.T) {
 
 // Offsets are taken while a dead member's transaction still holds newer ones.
 func TestControlUnstableOffsets(t *testing.T) {
+	t.Parallel()
 	l, _, w := newFakeLab(t, t.Name())
 	l.env = []string{defect("unstable-offsets")}
-	done := l.load(12_000, 600)
+	done := l.load(20_000, 1000)
 	id := topics.Group + "-victim"
-	victim := l.run("victim")
+	large := "BILLSTREAM_DELAY=eos.sealed:300" // epochs, so that dead letters are in each: rows know what they have seen
+	victim := l.run("victim", large)
 	l.run("heir").ready()
 	for range 4 {
 		victim.ready()
@@ -94,7 +99,7 @@ func TestControlUnstableOffsets(t *testing.T) {
 		victim.kill()
 		l.fault()
 		<-time.After(3500 * time.Millisecond) // the heir has it all, and the transaction has ended
-		victim = l.run("victim")
+		victim = l.run("victim", large)
 	}
 	done()
 	l.caught("unstable-offsets")
@@ -102,6 +107,7 @@ func TestControlUnstableOffsets(t *testing.T) {
 
 // A record that failed is passed by the offset of those behind it.
 func TestControlMaxMark(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, t.Name())
 	l.guarantee = verify.AtLeastOnce
 	done := l.load(4_000, 500)
@@ -119,6 +125,7 @@ func TestControlMaxMark(t *testing.T) {
 
 // Rows before updates: what a row proves is not there.
 func TestControlNaiveSuppress(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, t.Name())
 	l.guarantee = verify.AtLeastOnce
 	done := l.load(6_000, 600)

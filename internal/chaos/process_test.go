@@ -81,6 +81,7 @@ func TestKillsWithASmallStagingLimit(t *testing.T) {
 }
 
 func TestKillsWithSlowCallbacks(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, t.Name())
 	l.env = []string{"BILLSTREAM_DELAY=eos.after-apply:300"}
 	done := l.load(150, 15)
