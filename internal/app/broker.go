@@ -15,8 +15,10 @@ import (
 // BrokerConfig is what `billstream broker` can be told.
 type BrokerConfig struct {
 	DataDir    string
-	Listen     string // address of the Kafka listener
-	Partitions int32  // of the topics it makes
+	Listen     string        // address of the Kafka listener
+	Partitions int32         // of the topics it makes
+	Nodes      int           // brokers in the process; 0: 1
+	MinSession time.Duration // the shortest session of a group's member; 0: 1 s
 	Notice     io.Writer
 }
 
@@ -24,7 +26,7 @@ type BrokerConfig struct {
 // ready is called once with its address.
 func RunBroker(ctx context.Context, c BrokerConfig, ready func(addr string)) (err error) {
 	fmt.Fprintln(c.Notice, "warning: "+devbroker.Warning)
-	b, err := devbroker.Start(devbroker.Options{Dir: c.DataDir, Addr: c.Listen})
+	b, err := devbroker.Start(devbroker.Options{Dir: c.DataDir, Addr: c.Listen, Nodes: c.Nodes, MinSession: c.MinSession})
 	if err != nil {
 		return classify("start the embedded broker", err)
 	}

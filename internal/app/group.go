@@ -118,7 +118,7 @@ func (a *App) engineConfig(clients *kafka.Clients, w eos.Writer) eos.Config {
 		Writer:          w,
 		NewConsumer:     clients.Consumer(kafka.Table),
 		NewTopicManager: clients.TopicManager(kafka.Table, a.replication),
-		NewStore:        func(int32) (eos.Store, error) { return store.NewMemory(), nil },
+		NewStore:        func(int32) (eos.Store, error) { return store.NewState(), nil },
 		Hasher:          topics.NewHasher,
 		Rows:            codecs.AccountRow{},
 		Output:          output,

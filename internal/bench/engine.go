@@ -98,7 +98,7 @@ func (a *arm) engineConfig(config kafka.Config, admin *kafka.AdminClient, client
 		Writer:          w,
 		NewConsumer:     clients.Consumer(kafka.Table),
 		NewTopicManager: clients.TopicManager(kafka.Table, 1),
-		NewStore:        func(int32) (eos.Store, error) { return store.NewMemory(), nil },
+		NewStore:        func(int32) (eos.Store, error) { return store.NewState(), nil },
 		Hasher:          topics.NewHasher,
 		Rows:            f.account,
 		Output: func(topic, key string, v any) (eos.Record, error) {

@@ -4,6 +4,7 @@
 package devbroker
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -33,6 +35,9 @@ type Options struct {
 	Dir  string       // the data directory; the broker's own part is Dir/broker
 	Addr string       // HOST:PORT of the listener, on loopback; port 0 picks one
 	Log  *slog.Logger // nil: nowhere
+
+	Nodes      int           // brokers in the process, all on loopback, the first at Addr; 0: 1
+	MinSession time.Duration // the shortest session that a group's member may ask for; 0: 1 s
 }
 
 // Broker is a running broker.
@@ -55,7 +60,7 @@ func Start(o Options) (*Broker, error) {
 		return nil, err
 	}
 	b := &Broker{dir: dir, lock: lock, log: newLogger(o.Log)}
-	if err := b.open(o.Addr); err != nil {
+	if err := b.open(o); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return b, nil
@@ -63,11 +68,12 @@ func Start(o Options) (*Broker, error) {
 
 // open takes the address before it touches the data: a start that cannot
 // listen leaves the directory, and what it has to say about it, as it was.
-func (b *Broker) open(addr string) error {
-	listener, err := net.Listen("tcp", addr)
+func (b *Broker) open(o Options) error {
+	minSession := cmp.Or(o.MinSession, time.Second)
+	listener, err := net.Listen("tcp", o.Addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("address %s %w", addr, ErrAddress)
+		return fmt.Errorf("address %s %w", o.Addr, ErrAddress)
 	case err != nil:
 		return fmt.Errorf("start embedded broker: %w", err)
 	}
@@ -75,14 +81,14 @@ func (b *Broker) open(addr string) error {
 		return errors.Join(err, listener.Close())
 	}
 	b.cluster, err = kfake.NewCluster(
-		kfake.NumBrokers(1),
+		kfake.NumBrokers(cmp.Or(o.Nodes, 1)),
 		kfake.ClusterID(rand.Text()), // kept by the data directory from the first start on
 		kfake.DataDir(b.dir.data()),
 		kfake.SyncWrites(), // as fast as without, and less is lost; it makes no crash safe
 		kfake.WithLogger(b.log),
-		kfake.GroupMinSessionTimeout(time.Second),
-		kfake.BrokerConfigs(brokerConfigs()),
-		kfake.ListenFn(func(string, string) (net.Listener, error) { return listener, nil }),
+		kfake.GroupMinSessionTimeout(minSession),
+		kfake.BrokerConfigs(brokerConfigs(minSession)),
+		kfake.ListenFn(first(listener)),
 	)
 	if err != nil {
 		// The data was read and not changed: it is as good as it was.
@@ -92,14 +98,26 @@ func (b *Broker) open(addr string) error {
 	return nil
 }
 
+// first gives the first node the listener; the others take any port.
+func first(listener net.Listener) func(network, addr string) (net.Listener, error) {
+	taken := false
+	return func(network, addr string) (net.Listener, error) {
+		if taken {
+			return net.Listen(network, addr)
+		}
+		taken = true
+		return listener, nil
+	}
+}
+
 // brokerConfigs are the settings that differ from Kafka's defaults. Compaction
 // stops every request and does not survive a crash, so it never runs; committed
 // offsets are kept for a hundred years, since a trial may rest for weeks.
-func brokerConfigs() map[string]string {
+func brokerConfigs(minSession time.Duration) map[string]string {
 	return map[string]string{
 		"log.cleaner.backoff.ms":       "2147483647",
 		"offsets.retention.minutes":    "52560000",
-		"group.min.session.timeout.ms": "1000",
+		"group.min.session.timeout.ms": strconv.FormatInt(minSession.Milliseconds(), 10),
 	}
 }
 

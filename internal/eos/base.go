@@ -13,7 +13,7 @@ type Store interface {
 	// GetOffset returns the offset given to the last Apply, def before the first.
 	GetOffset(def int64) (int64, error)
 	// Apply changes rows, nil deletes, and sets the offset of the changelog that
-	// they stand at: all at once. It copies keys and values.
+	// they stand at. It may keep keys and values.
 	Apply(offset int64, rows iter.Seq2[string, []byte]) error
 }
 

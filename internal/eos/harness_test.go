@@ -242,7 +242,7 @@ type member struct {
 	stuck          func(int32)
 
 	mu      sync.Mutex
-	stores  []*store.Memory // in the order in which they were made
+	stores  []*store.State // in the order in which they were made
 	commits map[int32]int64
 	revoked int
 }
@@ -357,7 +357,7 @@ func (w *world) end(_ context.Context, topic string, p int32, _ func(int64)) (in
 func (m *member) newStore(int32) (eos.Store, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := store.NewMemory()
+	s := store.NewState()
 	m.stores = append(m.stores, s)
 	return s, nil
 }

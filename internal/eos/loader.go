@@ -1,6 +1,7 @@
 package eos
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -186,7 +187,7 @@ func (e *Engine) take(p *partition, b *base, batch []*sarama.ConsumerMessage) er
 	last := batch[len(batch)-1].Offset
 	err := b.store.Apply(last, func(yield func(string, []byte) bool) {
 		for _, m := range batch {
-			if !yield(string(m.Key), m.Value) {
+			if !yield(string(m.Key), bytes.Clone(m.Value)) { // it is a part of what was fetched
 				return
 			}
 		}

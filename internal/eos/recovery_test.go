@@ -224,7 +224,7 @@ func TestABrokenOffRecoveryOfAProcessorGoesOn(t *testing.T) {
 	b.left.Store(1)
 	m := w.member(func(m *member) {
 		m.callback = func(ctx goka.Context, _ any) {
-			if n := len(contents(m.stores[0])); calls.Add(1) == 1 && n != len(rows) {
+			if n := m.stores[0].Len(); calls.Add(1) == 1 && n != len(rows) {
 				t.Errorf("first record was processed on %d rows, want %d", n, len(rows))
 			}
 		}

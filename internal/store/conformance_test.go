@@ -3,7 +3,6 @@ package store_test
 import (
 	"bytes"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"testing"
@@ -18,7 +17,6 @@ import (
 type kind interface {
 	storage.Storage
 	Ascend(from string, yield func(key string, value []byte) bool)
-	Apply(offset int64, rows iter.Seq2[string, []byte]) error
 	Len() int
 }
 
@@ -57,24 +55,6 @@ func compare(t *rapid.T, s kind) {
 			k := key.Draw(t, "key")
 			must(t, s.Delete(k))
 			delete(want, k)
-		},
-		"apply": func(t *rapid.T) {
-			rows := rapid.SliceOfN(key, 0, 4).Draw(t, "keys")
-			offset := rapid.Int64().Draw(t, "offset")
-			must(t, s.Apply(offset, func(yield func(string, []byte) bool) {
-				for i, k := range rows {
-					v := rapid.SampledFrom([][]byte{nil, {}, []byte("v")}).Draw(t, "value")
-					if want[k] = string(v); v == nil {
-						delete(want, k)
-					}
-					if !yield(k, v) {
-						t.Fatalf("row %d of a batch is the last, want all", i)
-					}
-				}
-			}))
-			if got, err := s.GetOffset(-1); err != nil || got != offset {
-				t.Fatalf("offset is %d, %v, want %d", got, err, offset)
-			}
 		},
 		"get": func(t *rapid.T) {
 			k := key.Draw(t, "key")
@@ -180,49 +160,6 @@ func TestAStoreKeepsItsOwnCopies(t *testing.T) {
 		must(t, s.Set("k", []byte("behind")))
 		if !bytes.Equal(old, []byte("before")) {
 			t.Errorf("value changed to %q under its reader", old)
-		}
-	})
-}
-
-// TestNoReaderSeesHalfABatch has a writer move one value through three rows.
-func TestNoReaderSeesHalfABatch(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, open func() kind) {
-		s := open()
-		keys := []string{"a", "b", "c"}
-		batch := func(i int) iter.Seq2[string, []byte] {
-			return func(yield func(string, []byte) bool) {
-				buffer := []byte("    ") // lent to all rows of the batch
-				for _, k := range keys {
-					copy(buffer, fmt.Sprintf("%-4d", i%10_000))
-					if !yield(k, buffer) {
-						return
-					}
-				}
-			}
-		}
-		must(t, s.Apply(0, batch(0)))
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			for i := range 20_000 {
-				s.Apply(int64(i), batch(i))
-			}
-		}()
-		for running := true; running; {
-			select {
-			case <-done:
-				running = false
-			default:
-			}
-			var got []string // a walk of three rows takes the lock once
-			s.Ascend("", func(_ string, v []byte) bool {
-				got = append(got, string(v))
-				return true
-			})
-			if len(got) != 3 || got[0] != got[1] || got[1] != got[2] {
-				t.Fatalf("rows are %q, want three of one batch", got)
-			}
 		}
 	})
 }

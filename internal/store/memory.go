@@ -3,7 +3,6 @@ package store
 
 import (
 	"bytes"
-	"iter"
 	"strings"
 	"sync"
 
@@ -57,48 +56,22 @@ func (m *Memory) Set(key string, value []byte) error {
 	own := append(make([]byte, 0, len(value)), value...)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.set(key, own)
-	return nil
-}
-
-// set stores a value that is the store's own.
-func (m *Memory) set(key string, own []byte) {
 	if _, ok := m.rows[key]; !ok {
 		key = strings.Clone(key)
 		m.keys.insert(key)
 	}
 	m.rows[key] = own
-}
-
-// Apply changes many rows and the offset at once: no reader sees a part of it.
-// A nil value deletes. Keys and values may alias buffers of the caller's.
-func (m *Memory) Apply(offset int64, rows iter.Seq2[string, []byte]) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for key, value := range rows {
-		if value == nil {
-			m.drop(key)
-			continue
-		}
-		m.set(key, append(make([]byte, 0, len(value)), value...))
-	}
-	m.offset, m.stored = offset, true
 	return nil
-}
-
-// drop removes a row, if there is one.
-func (m *Memory) drop(key string) {
-	if _, ok := m.rows[key]; ok {
-		delete(m.rows, key)
-		m.keys.remove(key)
-	}
 }
 
 // Delete implements storage.Storage.
 func (m *Memory) Delete(key string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.drop(key)
+	if _, ok := m.rows[key]; ok {
+		delete(m.rows, key)
+		m.keys.remove(key)
+	}
 	return nil
 }
 
