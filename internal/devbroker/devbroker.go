@@ -81,7 +81,7 @@ func (b *Broker) open(o Options) error {
 		return errors.Join(err, listener.Close())
 	}
 	b.cluster, err = kfake.NewCluster(
-		kfake.NumBrokers(cmp.Or(o.Nodes, 1)),
+		kfake.NumBrokers(max(o.Nodes, 1)),
 		kfake.ClusterID(rand.Text()), // kept by the data directory from the first start on
 		kfake.DataDir(b.dir.data()),
 		kfake.SyncWrites(), // as fast as without, and less is lost; it makes no crash safe
