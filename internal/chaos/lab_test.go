@@ -46,12 +46,16 @@ type lab struct {
 	workers []*worker
 	sent    int // events acknowledged by the broker
 	faults  int
+
+	historyMu sync.Mutex
+	history   *os.File // what the producer knows and what was done, as JSON lines
 }
 
 // newLab starts a broker of its own in a child process.
 func newLab(t *testing.T, name string) *lab {
 	l := bareLab(t, name)
-	broker := l.child("broker", nil, "broker", "--data-dir", filepath.Join(l.dir, "broker"), "--embedded-listen", "127.0.0.1:0", "--partitions", fmt.Sprint(partitions))
+	broker := l.child("broker", nil, "broker", "--data-dir", filepath.Join(l.dir, "broker"), "--embedded-listen", "127.0.0.1:0", "--partitions", fmt.Sprint(partitions),
+		"--nodes", "3", "--min-session-timeout", "500ms")
 	line := broker.waitFor(`broker ready on (\S+)`, 20*time.Second)
 	l.addr = line[1]
 	return l
@@ -62,8 +66,12 @@ func bareLab(t *testing.T, name string) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{t: t, dir: dir, guarantee: verify.ExactlyOnce, rng: rand.New(rand.NewPCG(seed, uint64(len(name))))}
+	l := &lab{t: t, dir: dir, guarantee: verify.ExactlyOnce, rng: schedule(seed, name)}
+	if l.history, err = os.Create(l.historyFile()); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
+		defer l.history.Close()
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for _, w := range l.workers {
@@ -188,6 +196,9 @@ func (w *worker) signal(s syscall.Signal) {
 	select {
 	case <-w.ended:
 	default:
+		if event := signals[s]; event != "" {
+			w.l.note(`{"event":%q,"worker":%q,"at":%q}`, event, w.name, now())
+		}
 		_ = w.cmd.Process.Signal(s)
 	}
 }
@@ -249,7 +260,10 @@ func (l *lab) produce(n, perSecond int, stop <-chan struct{}) {
 		if i%16 == 0 && !await(stop, began.Add(time.Duration(i)*time.Second/time.Duration(perSecond))) {
 			break
 		}
-		c.Produce(context.Background(), g.event(), func(_ *kgo.Record, err error) {
+		c.Produce(context.Background(), g.event(), func(r *kgo.Record, err error) {
+			if err == nil {
+				l.note(`{"event":"acked","partition":%d,"offset":%d,"at":%q}`, r.Partition, r.Offset, now())
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			l.sent++
@@ -377,7 +391,7 @@ func (l *lab) judge() *verify.Report {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	r, err := verify.Run(ctx, verify.Config{Brokers: []string{l.addr}, Guarantee: l.guarantee, Seed: fmt.Sprint(seed)})
+	r, err := verify.Run(ctx, verify.Config{Brokers: []string{l.addr}, Guarantee: l.guarantee, History: l.historyFile(), Seed: fmt.Sprint(seed)})
 	if err != nil {
 		l.t.Fatal(err)
 	}

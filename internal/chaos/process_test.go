@@ -243,11 +243,17 @@ func TestChurn(t *testing.T) {
 	l.finish(t.Name(), 45*time.Second)
 }
 
+// fixedSeed is of a schedule that every run goes through.
+const fixedSeed = 4
+
 // TestMixed mixes what the other tests do one by one, and must drain soon after
 // the last fault, again and again.
 func TestMixed(t *testing.T) {
 	for i := range scaled(2) {
 		l := newLab(t, fmt.Sprint(t.Name(), i))
+		if i == 0 {
+			l.rng = schedule(fixedSeed, t.Name()) // beside those that differ from run to run
+		}
 		done := l.load(20_000, 700)
 		ids := names(3)
 		running := map[string]*worker{}
