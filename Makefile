@@ -31,7 +31,7 @@ race: ## the component tests under the race detector
 	$(GO) test -race -timeout 20m $(shell $(GO) list ./... | grep -v -e /cmd/ -e /proto/)
 
 chaos: ## kill, freeze and cut the real program; the checker judges (BUDGET=150m for a night, SEED=n to repeat)
-	$(GO) test -tags chaos -count=1 -timeout $(if $(BUDGET),24h,25m) -v ./internal/chaos | grep -v '^=== RUN'; exit $${PIPESTATUS[0]}
+	$(GO) test -tags chaos -count=1 -timeout $(if $(BUDGET),24h,25m) -v ./internal/chaos | grep --line-buffered -v '^=== '; exit $${PIPESTATUS[0]}
 
 browser: ## the console page in a real browser (chromium)
 	$(GO) test -tags browser -count=1 ./views

@@ -22,11 +22,12 @@ func (l *lab) caught(defect string) {
 	drain := l.drained(60 * time.Second)
 	l.stopWorkers()
 	r := l.judge()
-	found := fmt.Sprintf("control %s", defect)
-	l.report(found, r, drain)
+	result := "caught, as it must be"
 	if r.Exit() != verify.ExitAnomalies {
+		result = "NOT CAUGHT"
 		l.t.Errorf("checker says %d of a program with %s, want %d", r.Exit(), defect, verify.ExitAnomalies)
 	}
+	l.row("control "+defect, r, drain, result)
 }
 
 func defect(name string) string { return "BILLSTREAM_CONTROL=" + name }

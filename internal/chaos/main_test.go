@@ -116,6 +116,11 @@ func (l *lab) report(name string, r *verify.Report, drain time.Duration) {
 	if r.Exit() != verify.ExitGood {
 		result = fmt.Sprintf("exit %d", r.Exit())
 	}
+	l.row(name, r, drain, result)
+}
+
+// row puts what the checker has found beside a result.
+func (l *lab) row(name string, r *verify.Report, drain time.Duration, result string) {
 	n := func(classes ...verify.Class) (sum int64) {
 		for _, c := range classes {
 			sum += r.Classes[c]
