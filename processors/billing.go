@@ -82,9 +82,13 @@ func (b *Billing) process(ctx goka.Context, _ any) {
 	var begin time.Time
 	if sampled {
 		begin = b.cfg.Now()
+		if to, ok := ctx.(phased); ok {
+			in.laps = &laps{to: to, now: b.cfg.Now, last: begin}
+		}
 	}
 	out := b.decide(ctx, in)
 	entry := b.write(ctx, in, out)
+	in.laps.lap("encode")
 	if sampled {
 		b.metrics.observe(begin, b.cfg.Now(), in.timestamp.Time())
 		entry.sampled = true
@@ -163,10 +167,12 @@ func (b *Billing) fold(id customer.ID, row *billing.Row, in incoming) (v verdict
 	if err == nil {
 		err = e.Check(in.timestamp)
 	}
+	in.laps.lap("decode")
 	if err != nil {
 		return b.refuse(row, err)
 	}
 	res, err := billing.Apply(row, e, in.at, in.timestamp)
+	in.laps.lap("apply")
 	if err != nil {
 		v := refused(err)
 		v.event = e

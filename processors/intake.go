@@ -25,6 +25,7 @@ type incoming struct {
 	at        billing.Position
 	timestamp customer.Instant // the record's
 	millis    int64            // the same as Kafka has it; -1 without one
+	laps      *laps            // of a sampled record
 }
 
 func intake(ctx goka.Context, rec consumed) incoming {

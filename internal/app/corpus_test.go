@@ -53,6 +53,13 @@ func TestCorpusThroughThePipeline(t *testing.T) {
 	if got := p.metric("billstream_records_processed_total"); !maps.Equal(got, wantOutcomes) {
 		t.Errorf("outcomes are %v, want %v", got, wantOutcomes)
 	}
+	for _, m := range p.families()["billstream_phase_seconds_total"].GetMetric() {
+		for _, l := range m.GetLabel() {
+			if spent := m.GetCounter().GetValue(); l.GetName() == "phase" && l.GetValue() != "backpressure" && spent <= 0 {
+				t.Errorf("time spent in phase %s is %v, want some", l.GetValue(), spent)
+			}
+		}
+	}
 	updates := updatesByCustomer(t, p.read(topics.BillingUpdates))
 	checkCounts(t, updates)
 	checkHistory(t, updates)

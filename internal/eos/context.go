@@ -3,6 +3,7 @@ package eos
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
@@ -77,6 +78,10 @@ func (c *recordContext) RecordHeaders(yield func(key, value []byte) bool) {
 		}
 	}
 }
+
+// Phase adds to the time that records spend in a phase of the callback: decode,
+// apply or encode. Callbacks measure some records and pass the time of all.
+func (c *recordContext) Phase(name string, took time.Duration) { c.engine.metrics.phase(name, took) }
 
 // Value implements goka.Context.
 func (c *recordContext) Value() any {

@@ -84,9 +84,9 @@ func newMetrics(reg prometheus.Registerer, group string, e *Engine) *metrics {
 	return m
 }
 
-// phases of a record's and an epoch's way: the first are sampled or met rarely,
+// phases of a record's and an epoch's way: the first three are sampled by callbacks,
 // the others exact.
-var phases = []string{"backpressure", "seal", "offsets", "produce", "end_transaction", "store"}
+var phases = []string{"decode", "apply", "encode", "backpressure", "seal", "offsets", "produce", "end_transaction", "store"}
 
 // countWork registers what tells where time and work go.
 func (m *metrics) countWork(reg prometheus.Registerer, of prometheus.Labels) {
@@ -137,8 +137,12 @@ func gaugeBacklog(reg prometheus.Registerer, of prometheus.Labels, e *Engine) {
 	})
 }
 
-// phase adds to the time of a phase.
-func (m *metrics) phase(name string, d time.Duration) { m.spent[name].Add(d.Seconds()) }
+// phase adds to the time of a phase; one that is not of the list is not counted.
+func (m *metrics) phase(name string, d time.Duration) {
+	if c := m.spent[name]; c != nil {
+		c.Add(max(0, d.Seconds()))
+	}
+}
 
 // phases adds what the writer has measured.
 func (m *metrics) phases(took Phases) {
