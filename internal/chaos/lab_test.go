@@ -246,7 +246,7 @@ func (w *worker) exitCode() int {
 // returns when the broker has all of them.
 func (l *lab) produce(n, perSecond int, stop <-chan struct{}) {
 	l.t.Helper()
-	c, err := kgo.NewClient(kgo.SeedBrokers(l.addr), kgo.DefaultProduceTopic(topics.CustomerEvents), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
+	c, err := kgo.NewClient(kgo.SeedBrokers(l.addr), kgo.ClientID(harness), kgo.DefaultProduceTopic(topics.CustomerEvents), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.RecordDeliveryTimeout(2*time.Minute), kgo.MaxBufferedRecords(1<<20))
 	if err != nil {
 		l.t.Fatal(err)
@@ -290,7 +290,7 @@ func await(stop <-chan struct{}, due time.Time) bool {
 // drained waits until every event is committed, and returns how long it took.
 func (l *lab) drained(most time.Duration) time.Duration {
 	l.t.Helper()
-	c, err := kgo.NewClient(kgo.SeedBrokers(l.addr))
+	c, err := kgo.NewClient(kgo.SeedBrokers(l.addr), kgo.ClientID(harness))
 	if err != nil {
 		l.t.Fatal(err)
 	}

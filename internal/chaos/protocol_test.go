@@ -96,7 +96,7 @@ func TestProtocolFaults(t *testing.T) {
 		defer close(done)
 		l.produce(1<<30, 300, stop)
 	}()
-	client, err := kgo.NewClient(kgo.SeedBrokers(l.addr))
+	client, err := kgo.NewClient(kgo.SeedBrokers(l.addr), kgo.ClientID(harness))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func (l *lab) inject(c *kfake.Cluster, w *wire, x cell, guest **worker) bool {
 	hits := func() bool { return w.hits() > 0 }
 	w.arm(&fault{key: x.key, kind: x.fault})
 	if code, ok := codes[x.fault]; ok {
-		h := c.Fault(kfake.Fault{Keys: []kmsg.Key{x.key}, Err: code(x.key), Count: 1})
+		h := c.Fault(kfake.Fault{Keys: []kmsg.Key{x.key}, Err: code(x.key), Count: 1, When: ofWorker})
 		defer h.Remove()
 		hits = func() bool { return h.Hits() > 0 }
 	}
@@ -156,6 +156,12 @@ func (l *lab) inject(c *kfake.Cluster, w *wire, x cell, guest **worker) bool {
 	}
 	w.arm(&fault{})
 	return hits()
+}
+
+// ofWorker reports whether a request is not the generator's.
+func ofWorker(r kmsg.Request) bool {
+	p, ok := r.(*kmsg.ProduceRequest)
+	return !ok || p.TransactionID != nil
 }
 
 // progress waits until the group has committed more than it has now.
