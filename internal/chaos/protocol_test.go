@@ -20,10 +20,13 @@ func TestConnectionDeaths(t *testing.T) {
 	for _, id := range names(2) {
 		l.run(id).ready()
 	}
-	w.dying.Store(true)
+	stop, deaths := make(chan struct{}), make(chan int)
+	go func() { deaths <- w.kill(stop) }()
 	l.load(scaled(20_000), 1000)()
-	w.dying.Store(false)
-	l.faults = scaled(20)
+	close(stop)
+	if l.faults = <-deaths; l.faults == 0 {
+		t.Error("no connection has died")
+	}
 	l.finish(t.Name(), 60*time.Second)
 }
 

@@ -22,7 +22,6 @@ import (
 // request and every answer, and does to them what networks do.
 type wire struct {
 	addr  string
-	dying atomic.Bool            // connections die after half a second to one and a half
 	held  atomic.Pointer[string] // ends of this transactional id arrive 2.2 s late, from nowhere
 	holds chan struct{}          // one is held
 
@@ -31,7 +30,8 @@ type wire struct {
 	fault  *fault
 	copies map[kmsg.Key]bool // requests of which late copies arrive
 	copied int
-	later  sync.WaitGroup // copies under way
+	open   map[net.Conn]time.Time // when each is to die
+	later  sync.WaitGroup         // copies under way
 }
 
 // fault happens to one request of a kind.
@@ -55,7 +55,7 @@ const harness = "harness"
 // newFakeLab starts a broker in this process, behind a wire.
 func newFakeLab(t *testing.T, name string) (*lab, *kfake.Cluster, *wire) {
 	l := bareLab(t, name)
-	w := &wire{rng: rand.New(rand.NewPCG(seed, 7)), copies: map[kmsg.Key]bool{}, holds: make(chan struct{}, 1)}
+	w := &wire{rng: rand.New(rand.NewPCG(seed, 7)), copies: map[kmsg.Key]bool{}, open: map[net.Conn]time.Time{}, holds: make(chan struct{}, 1)}
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(500*time.Millisecond), kfake.SleepOutOfOrder(),
 		kfake.BrokerConfigs(map[string]string{"group.min.session.timeout.ms": "500", "log.cleaner.backoff.ms": "2147483647"}),
 		kfake.ListenFn(func(network, addr string) (net.Listener, error) {
@@ -76,6 +76,34 @@ func newFakeLab(t *testing.T, name string) (*lab, *kfake.Cluster, *wire) {
 	return l, c, w
 }
 
+// death is when a connection of now ends: after half a second to one and a half.
+func (w *wire) death() time.Time {
+	return time.Now().Add(time.Duration(500+w.rng.IntN(1000)) * time.Millisecond)
+}
+
+// kill ends connections when their time has come, also those that are open
+// already, until stop is closed. It returns how many.
+func (w *wire) kill(stop <-chan struct{}) (deaths int) {
+	w.mu.Lock()
+	for c := range w.open {
+		w.open[c] = w.death()
+	}
+	w.mu.Unlock()
+	for await(stop, time.Now().Add(20*time.Millisecond)) {
+		w.mu.Lock()
+		for c, at := range w.open {
+			if time.Now().After(at) {
+				delete(w.open, c)
+				if c.Close() == nil {
+					deaths++
+				}
+			}
+		}
+		w.mu.Unlock()
+	}
+	return deaths
+}
+
 type listener struct {
 	net.Listener
 	wire *wire
@@ -87,12 +115,9 @@ func (l *listener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	w := l.wire
-	if w.dying.Load() {
-		w.mu.Lock()
-		life := time.Duration(500+w.rng.IntN(1000)) * time.Millisecond
-		w.mu.Unlock()
-		time.AfterFunc(life, func() { c.Close() })
-	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.open[c] = w.death()
 	return &conn{Conn: c, wire: w, asked: map[uint32]kmsg.Key{}}, nil
 }
 
@@ -155,6 +180,14 @@ func (c *conn) frame() ([]byte, error) {
 		<-time.After(1500 * time.Millisecond)
 	}
 	return frame, nil
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.wire.mu.Lock()
+	delete(c.wire.open, c.Conn)
+	c.wire.mu.Unlock()
+	return c.Conn.Close()
 }
 
 // Write implements net.Conn; the broker writes an answer at a time.
