@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"regexp"
@@ -51,12 +52,16 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// freeAddress returns an address that nothing listens on. It lies below the
+// ports that the system gives away, or another test could have it before it is
+// used.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	for {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			return addr, l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
 }
 
 var example = regexp.MustCompile(`(?m)^    .*?\bbillstream( [^|)\n]*)?`)

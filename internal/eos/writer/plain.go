@@ -84,7 +84,7 @@ func (w *Plain) produce(ctx context.Context, client *kgo.Client, e *eos.Epoch, o
 		slices.Reverse(steps)
 	}
 	for _, records := range steps {
-		if err := w.metrics.produce(ctx, client, records, "eos.some-updates-acked"); err != nil {
+		if err := w.metrics.produce(ctx, client, records); err != nil {
 			return err
 		}
 		failpoint.Hit("eos.after-produce")

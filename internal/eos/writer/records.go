@@ -16,7 +16,6 @@ import (
 // batch is records on their way: all are acknowledged, or the batch failed.
 type batch struct {
 	metrics *metrics
-	hit     string // failpoint at the first acknowledgement, "" for none
 	cancel  context.CancelCauseFunc
 
 	mu    sync.Mutex
@@ -31,8 +30,8 @@ func (b *batch) done(r *kgo.Record, err error) {
 	switch {
 	case err == nil:
 		b.acked++
-		if b.acked == 1 && b.hit != "" {
-			failpoint.Hit(b.hit)
+		if b.acked == 1 {
+			failpoint.Hit("eos.some-updates-acked")
 		}
 		return
 	case b.err != nil && errors.Is(err, context.Canceled):
@@ -49,10 +48,10 @@ func (b *batch) done(r *kgo.Record, err error) {
 }
 
 // produce hands records over and waits for all answers.
-func (m *metrics) produce(ctx context.Context, client *kgo.Client, records []*kgo.Record, hit string) error {
+func (m *metrics) produce(ctx context.Context, client *kgo.Client, records []*kgo.Record) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	b := &batch{metrics: m, hit: hit, cancel: cancel}
+	b := &batch{metrics: m, cancel: cancel}
 	for _, r := range records {
 		if ctx.Err() != nil {
 			break

@@ -128,7 +128,7 @@ func (w *Transactional) produce(ctx context.Context, client *kgo.Client, e *eos.
 	if err := w.cfg.tooLarge(w.metrics, records); err != nil {
 		return err
 	}
-	if err := w.metrics.produce(ctx, client, records, "eos.some-updates-acked"); err != nil {
+	if err := w.metrics.produce(ctx, client, records); err != nil {
 		return err
 	}
 	failpoint.Hit("eos.after-produce")
