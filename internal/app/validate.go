@@ -16,7 +16,12 @@ const (
 	minCommitInterval = 10 * time.Millisecond
 	maxCommitInterval = 10 * time.Second
 	maxPartitions     = 10_000
-	off               = "off" // the address of a listener that is not opened
+	minStaged         = 16 << 10
+	minSession        = 300 * time.Millisecond // three heartbeats
+	maxSession        = 30 * time.Minute       // brokers' group.max.session.timeout.ms
+	minTransaction    = time.Second
+	maxTransaction    = 15 * time.Minute // brokers' transaction.max.timeout.ms
+	off               = "off"            // the address of a listener that is not opened
 )
 
 // Roles of a process.
@@ -93,9 +98,6 @@ func (c *Config) positive(wrong func(string, any, string)) {
 		name string
 		d    time.Duration
 	}{
-		{"session-timeout", c.SessionTimeout},
-		{"transaction-timeout", c.TransactionTimeout},
-		{"watchdog", c.Watchdog},
 		{"ready-grace", c.ReadyGrace},
 		{"shutdown-delay", c.ShutdownDelay},
 		{"drain-timeout", c.DrainTimeout},
@@ -104,8 +106,17 @@ func (c *Config) positive(wrong func(string, any, string)) {
 			wrong(d.name, d.d, "0s or more")
 		}
 	}
-	if c.MaxStaged < 1 {
-		wrong("max-staged", c.MaxStaged, "1 byte or more")
+	if c.MaxStaged < minStaged {
+		wrong("max-staged", c.MaxStaged, "16 KiB or more: one record must fit")
+	}
+	if c.SessionTimeout < minSession || c.SessionTimeout > maxSession {
+		wrong("session-timeout", c.SessionTimeout, "300ms to 30m")
+	}
+	if c.TransactionTimeout < minTransaction || c.TransactionTimeout > maxTransaction {
+		wrong("transaction-timeout", c.TransactionTimeout, "1s to 15m, which brokers allow")
+	}
+	if c.Watchdog < time.Second {
+		wrong("watchdog", c.Watchdog, "1s or more")
 	}
 	if c.MaxInflight < 1 {
 		wrong("max-inflight", c.MaxInflight, "1 or more")

@@ -3,6 +3,7 @@ package eos
 import (
 	"iter"
 	"slices"
+	"time"
 )
 
 // Store holds the committed rows of a partition. Callbacks read it while the
@@ -21,7 +22,13 @@ type Store interface {
 // partition stays with us: the next recovery goes on where it stands.
 type base struct {
 	store Store
+	at    time.Time // of the last epoch or recovery; of the engine's lock
 }
+
+// maxKeptBase is how old a base may be that is continued: half of the time for
+// which Kafka keeps the tombstones of a compacted topic by default. Of an older
+// one, such as that of a process that was frozen, rows may be gone for good.
+const maxKeptBase = 12 * time.Hour
 
 // notStored is what a store answers that has no offset.
 const notStored = -1
@@ -44,8 +51,8 @@ func (b *base) apply(p *EpochPart) error {
 func (e *Engine) bases(partitions []int32) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for n := range e.kept {
-		if !slices.Contains(partitions, n) {
+	for n, b := range e.kept {
+		if !slices.Contains(partitions, n) || e.cfg.Now().Sub(b.at) > maxKeptBase {
 			delete(e.kept, n)
 		}
 	}
@@ -57,9 +64,20 @@ func (e *Engine) bases(partitions []int32) error {
 		if err != nil {
 			return err
 		}
-		e.kept[n] = &base{store: s}
+		e.kept[n] = &base{store: s, at: e.cfg.Now()}
 	}
 	return nil
+}
+
+// fresh notes that the bases stand where their changelogs do.
+func (e *Engine) fresh(partitions ...int32) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, n := range partitions {
+		if b := e.kept[n]; b != nil {
+			b.at = e.cfg.Now()
+		}
+	}
 }
 
 // base returns the base of an assigned partition.

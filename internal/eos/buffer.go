@@ -73,7 +73,7 @@ const maxKept = 1 << 16
 
 // reset empties the buffer for use again.
 func (b *buffer) reset() {
-	if len(b.rows) > maxKept {
+	if len(b.rows) > maxKept || len(b.outputs) > maxKept {
 		*b = *newBuffer(len(b.marks))
 		return
 	}

@@ -122,24 +122,44 @@ func (c *committer) commit() {
 
 // seal asks every part for what it has staged, and takes what it gets in time.
 func (c *committer) seal() (parts []*part, buffers []*buffer) {
-	s := c.session
-	for _, p := range s.parts {
+	for _, p := range c.session.parts {
 		if p.slot.Load() != nil {
-			s.wake() // it may have staged more behind what it sealed late
+			c.session.wake() // it may have staged more behind what it sealed late
 			continue
 		}
-		p.want.Store(true)
-		p.trySeal()
+		c.ask(p)
 	}
 	c.await()
-	for _, p := range s.parts {
-		b := p.slot.Swap(nil)
-		if b == nil || b == nothing {
-			continue
+	for _, p := range c.session.parts {
+		if b := c.take(p); b != nil {
+			parts, buffers = append(parts, p), append(buffers, b)
 		}
-		parts, buffers = append(parts, p), append(buffers, b)
 	}
 	return parts, buffers
+}
+
+// ask wants one buffer of a part. A part that was late still owes the one of
+// the round before, and may fill its slot at any moment: asked again, it would
+// seal a second time, over the first or over the buffer that is being written.
+func (c *committer) ask(p *part) {
+	if !p.asked {
+		p.asked = true
+		p.want.Store(true)
+	}
+	p.trySeal()
+}
+
+// take empties the slot of a part; nil if there is nothing to write.
+func (c *committer) take(p *part) *buffer {
+	b := p.slot.Swap(nil)
+	if b == nil {
+		return nil // late: it still owes it
+	}
+	p.asked = false
+	if b == nothing {
+		return nil
+	}
+	return b
 }
 
 // await waits until every slot is filled, but not for long.
@@ -192,10 +212,17 @@ func (c *committer) apply(epoch *Epoch, parts []*part, buffers []*buffer) {
 	var room int64
 	for i, p := range parts {
 		if err := p.base.apply(&epoch.Parts[i]); err != nil {
-			s.engine.fail(&ProcessingError{Stage: "store", Err: fmt.Errorf("apply an epoch to partition %d: %w", p.number, err)})
-			s.cancel(err)
+			// What callbacks read from now on may lack these rows. The next
+			// session reads them from the changelog.
+			failed := &WriteError{Failure: Unknown, Step: "apply", Err: fmt.Errorf("rows of partition %d: %w", p.number, err)}
+			s.failure.Store(failed)
+			s.engine.setWriterError(failed)
+			s.cancel(failed)
 		}
 		room += buffers[i].counted
+	}
+	for i := range epoch.Parts {
+		s.engine.fresh(epoch.Parts[i].Partition)
 	}
 	failpoint.Hit("eos.after-store")
 	c.tell(epoch)

@@ -72,6 +72,8 @@ func (g *group) Consume(ctx context.Context, topics []string, handler sarama.Con
 		g.engine.interrupted(err, pause)
 		select {
 		case <-ctx.Done():
+			g.engine.setStatus(false, "stopped", nil)
+			return nil
 		case <-time.After(pause):
 		}
 	}
@@ -200,7 +202,7 @@ func (g *group) judge(ctx context.Context, h *sessionHandler, err error) error {
 	if _, ok := errors.AsType[sarama.ConfigurationError](err); ok {
 		return refused(err)
 	}
-	return cmp.Or(err, seen)
+	return cmp.Or(seen, err)
 }
 
 // identity reports whether err ends the process rather than the session.
@@ -236,8 +238,13 @@ func (e *Engine) interrupted(err error, pause time.Duration) {
 	}
 	e.metrics.failed.Inc()
 	if w, ok := errors.AsType[*WriteError](err); ok {
-		e.setStatus(false, fmt.Sprintf("epoch dropped: %s", w.Failure), nil)
-		return // the committer has said so
+		if w.Step != "open" {
+			e.setStatus(false, fmt.Sprintf("epoch dropped: %s", w.Failure), nil)
+			return // the committer has said so
+		}
+		e.setStatus(false, "no identity: "+w.Error(), nil)
+		e.cfg.Log.Warn("writer not opened", "group", e.cfg.Group, "reason", string(w.Failure), "err", err, "pause", pause)
+		return
 	}
 	e.setStatus(false, "no session with the brokers", nil)
 	e.cfg.Log.Warn("session ended", "group", e.cfg.Group, "err", err, "pause", pause)

@@ -36,6 +36,7 @@ func (e *Engine) load(ctx context.Context, n int32) error {
 			return errInterrupted
 		case err == nil:
 			failpoint.Hit("eos.recovery-end")
+			e.fresh(n)
 			p.open()
 			return nil
 		case r.Refused() != nil:

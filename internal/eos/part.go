@@ -32,6 +32,7 @@ type part struct {
 	committing *buffer // sealed, and when written, readable until the next seal
 	last       int64   // marks so far
 
+	asked bool                   // of the committer alone: a buffer is owed
 	want  atomic.Bool            // the committer asks for a seal
 	slot  atomic.Pointer[buffer] // the sealed buffer, until the committer takes it
 	since atomic.Int64           // when next got its first record, in nanoseconds; 0: it is empty
@@ -93,7 +94,8 @@ func (in *input) mark(next int64, at time.Time) {
 }
 
 // trySeal hands the staged records over if the committer asks for them and no
-// callback is running. The committer calls it for idle partitions, a partition
+// callback is running: one buffer for each time that it asks, and it asks again
+// only when it has taken that one. The committer calls it for idle partitions, a partition
 // itself behind each mark: one of the two succeeds.
 //
 //	committer: want = true; TryLock        fails only while a callback runs

@@ -181,3 +181,60 @@ func TestTraces(t *testing.T) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string { return b.run(t, d) })
 	})
 }
+
+// A part that was late fills its slot while the committer asks again. It must
+// not seal a second time: the first buffer is being written, and a seal
+// recycles the one before.
+func TestAPartSealsOncePerRequest(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	p, c := b.session.parts[0], b.commits
+	in := p.inputs[0]
+	record := func(offset int64, key string) {
+		if err := in.begin(&sarama.ConsumerMessage{Offset: offset}); err != nil {
+			t.Fatal(err)
+		}
+		p.next.set(key, []byte("v"))
+	}
+	record(0, "a")
+	c.seal()                      // too late for a
+	in.mark(1, time.UnixMilli(0)) // a is sealed
+	record(1, "b")
+	c.ask(p) // by a committer that had found the slot empty just before
+	first := c.take(p)
+	in.mark(2, time.UnixMilli(0)) // b, while a is being written
+	record(2, "c")
+	in.mark(3, time.UnixMilli(0))
+	if first == nil || first.records != 1 || len(first.rows) != 1 || first.rows[0].Key != "a" {
+		t.Fatalf("buffer under write is %+v, want a alone", first)
+	}
+	if _, rest := c.seal(); len(rest) != 1 || rest[0].records != 2 {
+		t.Errorf("next round takes %d buffers, want one with b and c", len(rest))
+	}
+}
+
+// A base is continued while its partition stays, but not for ever: a changelog
+// forgets tombstones, and a frozen process would keep their rows.
+func TestAnOldBaseIsNotContinued(t *testing.T) {
+	t.Parallel()
+	b := newBench()
+	now := time.Unix(0, 1)
+	b.engine.cfg.Now = func() time.Time { return now }
+	b.engine.fresh(0, 1)
+	first, second := b.engine.base(0), b.engine.base(1)
+	now = now.Add(maxKeptBase)
+	b.engine.fresh(1)
+	now = now.Add(time.Minute)
+	if err := b.engine.bases([]int32{0, 1}); err != nil {
+		t.Fatal(err)
+	}
+	if b.engine.base(0) == first || b.engine.base(1) != second {
+		t.Errorf("old base is continued: %t, fresh one: %t; want false and true", b.engine.base(0) == first, b.engine.base(1) == second)
+	}
+	if err := b.engine.bases([]int32{0}); err != nil {
+		t.Fatal(err)
+	}
+	if b.engine.base(1) != nil {
+		t.Error("base of a partition that went elsewhere is kept")
+	}
+}

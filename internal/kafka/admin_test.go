@@ -242,7 +242,10 @@ func questions(a *kafka.AdminClient) map[string]func(context.Context) error {
 		"topics":     func(ctx context.Context) error { _, err := a.Topics(ctx, "t"); return err },
 		"offsets":    func(ctx context.Context) error { _, err := a.Offsets(ctx, "t"); return err },
 		"committed":  func(ctx context.Context) error { _, err := a.Committed(ctx, "billing", "t"); return err },
-		"visible":    func(ctx context.Context) error { _, _, err := a.LastVisible(ctx, "t", 0, 1); return err },
+		"visible": func(ctx context.Context) error {
+			_, err := a.RecoveryEnd(ctx, "t", 0, true, func(int64) {})
+			return err
+		},
 		"creation": func(ctx context.Context) error {
 			return a.Create(ctx, topics.Topic{Name: "new", Partitions: 1, Replication: 1})
 		},

@@ -163,14 +163,22 @@ func (a *AdminClient) scan(ctx context.Context, topic string, partition int32, f
 			from, empty = next, 0
 			continue
 		}
-		// Nothing came: the stable end, or a gap at the end of the log. The
-		// second answer is believed, since the first may have waited for data.
-		if empty++; empty == 2 {
+		// Nothing came: a gap at the end of the log, or a broker that holds
+		// back or does not know yet how far it may serve. Only one that knows of
+		// the whole window is believed.
+		if empty++; empty >= 2 && block.LastStableOffset >= to && block.HighWaterMarkOffset >= to {
 			return nil
+		}
+		if empty == maxEmpty {
+			return fmt.Errorf("%s/%d@%d: %d answers without a record, the last stable offset being %d, want records or %d", topic, partition, from, empty, block.LastStableOffset, to)
 		}
 	}
 	return nil
 }
+
+// maxEmpty bounds how often nothing may come before the reading fails. Brokers
+// wait up to a tenth of a second for data before they answer so.
+const maxEmpty = 100
 
 // fetch reads one partition from an offset on, at least one batch if there is
 // one.

@@ -29,7 +29,7 @@ func classify(err error) eos.Failure {
 		return eos.Lost
 	case unauthorized(err):
 		return eos.Unauthorized
-	case is(err, kerr.UnsupportedVersion, errUnsupported):
+	case is(err, kerr.UnsupportedVersion, kerr.InvalidTransactionTimeout, errUnsupported):
 		return eos.Unsupported
 	}
 	return eos.Aborted
