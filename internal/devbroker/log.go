@@ -38,6 +38,9 @@ func (l *logger) Logf(level kfake.LogLevel, format string, args ...any) {
 	default:
 		return // a line per request
 	}
+	if strings.HasPrefix(format, "txn: EndTxn slow") {
+		to = slog.LevelDebug // some milliseconds for some megabytes: no news
+	}
 	text := fmt.Sprintf(format, args...)
 	if level == kfake.LogLevelError || strings.HasPrefix(text, "persist ") {
 		l.keep(text)
