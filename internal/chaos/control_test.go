@@ -36,9 +36,10 @@ func defect(name string) string { return "BILLSTREAM_CONTROL=" + name }
 func TestControlNoFence(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, t.Name())
-	l.env = []string{defect("no-fence")}
-	done := l.load(8_000, 800)
-	l.pausing(6)
+	// An epoch waits before it is written, so that the freeze meets one.
+	l.env = []string{defect("no-fence"), "BILLSTREAM_DELAY=eos.sealed:300"}
+	done := l.load(12_000, 800)
+	l.pausing(8)
 	done()
 	l.caught("no-fence")
 }
@@ -47,11 +48,11 @@ func TestControlNoFence(t *testing.T) {
 func TestControlEarlyStore(t *testing.T) {
 	t.Parallel()
 	l, c, _ := newFakeLab(t, t.Name())
-	l.env = []string{defect("early-store")}
+	l.env = []string{defect("early-store"), "BILLSTREAM_DELAY=eos.sealed:50"}
 	l.run("w0").ready()
-	done := l.load(3_000, 500)
-	for range 5 {
-		<-time.After(time.Second)
+	done := l.load(4_000, 500)
+	for range 8 {
+		<-time.After(800 * time.Millisecond)
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.UnknownServerError, Count: 1})
 		l.fault()
 	}
