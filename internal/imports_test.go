@@ -58,9 +58,10 @@ var table = map[string]row{
 	"dashboards/internal/gen": {why: "whoever watches needs none of our code"},
 
 	// L2: mechanism, which does not know the domain and no other mechanism
-	"internal/kafka":      {ours: []string{"internal/topics", "internal/failpoint"}, others: []string{sarama, goka, prometheus}, why: "clients, without a word about customers"},
+	"internal/auth":       {others: []string{franz, "github.com/xdg-go/scram", "golang.org/x/oauth2"}, http: true, why: "who we are to a broker, for any client"},
+	"internal/kafka":      {ours: []string{"internal/auth", "internal/topics", "internal/failpoint"}, others: []string{sarama, goka, prometheus}, why: "clients, without a word about customers"},
 	"internal/eos":        {ours: []string{"internal/failpoint"}, others: []string{goka, sarama, prometheus}, why: "commits keys and bytes; the rest comes in as funcs"},
-	"internal/eos/writer": {ours: []string{"internal/eos", "internal/failpoint"}, others: []string{franz, prometheus}, why: "the one place of the transactional client"},
+	"internal/eos/writer": {ours: []string{"internal/auth", "internal/eos", "internal/failpoint"}, others: []string{franz, prometheus}, why: "the one place of the transactional client"},
 	"internal/store":      {others: []string{goka + "/storage", prometheus}, why: "keeps bytes by key"},
 	"internal/devbroker":  {others: []string{franz, flock}, why: "the one place of the Kafka inside the process"},
 
@@ -69,15 +70,18 @@ var table = map[string]row{
 	"views":      {ours: []string{"internal/customer", "internal/billing", "codecs", "internal/topics"}, others: []string{goka, prometheus, netutil}, http: true, why: "what lies below comes in as values and funcs"},
 
 	// Tools that judge or measure the product from outside
-	"internal/verify": {ours: []string{"internal/customer", "internal/billing", "internal/topics", schemas, language, "codecs"}, others: []string{franz, protobuf, "github.com/prometheus/common/expfmt", "github.com/prometheus/client_model"}, http: true, why: "imports nothing that it judges"},
-	"internal/bench":  {ours: []string{"internal/topics", "internal/kafka", "internal/eos", "internal/eos/writer", "internal/failpoint", "internal/store", "internal/devbroker", "codecs"}, others: []string{goka, sarama, franz, prometheus}, why: "compares clients, and so knows them all"},
+	"internal/verify": {ours: []string{"internal/auth", "internal/customer", "internal/billing", "internal/topics", schemas, language, "codecs"}, others: []string{franz, protobuf, "github.com/prometheus/common/expfmt", "github.com/prometheus/client_model"}, http: true, why: "imports nothing that it judges"},
+	"internal/bench":  {ours: []string{"internal/kafkatest", "internal/bench/kstreams", "internal/topics", "internal/kafka", "internal/eos", "internal/eos/writer", "internal/failpoint", "internal/store", "internal/devbroker", "codecs"}, others: []string{goka, sarama, franz, prometheus}, why: "compares clients, and so knows them all"},
 
-	"internal/chaos": {ours: []string{"internal/topics", "internal/verify"}, others: []string{franz}, why: "breaks the program from outside; its tests are all there is"},
+	"internal/bench/kstreams": {why: "builds a Java program and says how to run it"},
+	"internal/kafkatest":      {others: []string{franz}, why: "runs Apache Kafka, and knows nothing of what is tried on it"},
+	"internal/doctor":         {ours: []string{"internal/topics"}, others: []string{franz, flock, "golang.org/x/sys"}, why: "asks brokers what they are, not the product what it thinks"},
+	"internal/chaos":          {ours: []string{"internal/topics", "internal/verify"}, others: []string{franz}, why: "breaks the program from outside; its tests are all there is"},
 
 	// L4: where all meet
 	"internal/app": {
 		ours: []string{
-			"internal/customer", "internal/billing", "internal/topics", "codecs", "dashboards", "internal/kafka",
+			"internal/customer", "internal/billing", "internal/topics", "codecs", "dashboards", "internal/auth", "internal/kafka",
 			"internal/eos", "internal/eos/writer", "internal/failpoint", "internal/store", "internal/devbroker", "processors", "views",
 		},
 		others: []string{goka, prometheus, "github.com/prometheus/common/version", flock, netutil, "golang.org/x/sync/errgroup"},
@@ -86,7 +90,7 @@ var table = map[string]row{
 
 	// L5: the command line
 	"cmd/billstream": {
-		ours:   []string{"internal/app", "internal/kafka", "internal/topics", "codecs", "dashboards", "cmd/billstream/corpus", "internal/verify", "internal/bench"},
+		ours:   []string{"internal/app", "internal/auth", "internal/doctor", "internal/kafka", "internal/topics", "codecs", "dashboards", "cmd/billstream/corpus", "internal/verify", "internal/bench"},
 		others: []string{"github.com/alecthomas/kong", "github.com/jotaen/kong-completion", "go.yaml.in/yaml/v3", "golang.org/x/term"},
 		http:   true, why: "flags, files and screens; the work is in internal/app",
 	},
