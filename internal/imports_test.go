@@ -74,7 +74,7 @@ var table = map[string]row{
 	"internal/bench":  {ours: []string{"internal/kafkatest", "internal/bench/kstreams", "internal/topics", "internal/kafka", "internal/eos", "internal/eos/writer", "internal/failpoint", "internal/store", "internal/devbroker", "codecs"}, others: []string{goka, sarama, franz, prometheus}, why: "compares clients, and so knows them all"},
 
 	"internal/bench/kstreams": {why: "builds a Java program and says how to run it"},
-	"internal/kafkatest":      {others: []string{franz}, why: "runs Apache Kafka, and knows nothing of what is tried on it"},
+	"internal/kafkatest":      {others: []string{franz, flock}, why: "runs Apache Kafka, and knows nothing of what is tried on it"},
 	"internal/doctor":         {ours: []string{"internal/topics"}, others: []string{franz, flock, "golang.org/x/sys"}, why: "asks brokers what they are, not the product what it thinks"},
 	"internal/chaos":          {ours: []string{"internal/topics", "internal/verify"}, others: []string{franz}, why: "breaks the program from outside; its tests are all there is"},
 
