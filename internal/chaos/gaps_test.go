@@ -26,7 +26,7 @@ type silence struct {
 func (l *lab) listen() *silence {
 	l.t.Helper()
 	s := &silence{last: map[int32]time.Time{}}
-	c, err := kgo.NewClient(kgo.SeedBrokers(l.addr), kgo.ConsumeTopics(topics.BillingUpdates), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+	c, err := kgo.NewClient(kgo.SeedBrokers(l.seeds()...), kgo.ConsumeTopics(topics.BillingUpdates), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxWait(50*time.Millisecond))
 	if err != nil {
 		l.t.Fatal(err)
@@ -110,7 +110,7 @@ func TestGaps(t *testing.T) {
 func TestNoOps(t *testing.T) {
 	l := newLab(t, t.Name())
 	l.run("w0").ready()
-	c, err := kgo.NewClient(kgo.SeedBrokers(l.addr), kgo.DefaultProduceTopic(topics.CustomerEvents), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
+	c, err := kgo.NewClient(kgo.SeedBrokers(l.seeds()...), kgo.DefaultProduceTopic(topics.CustomerEvents), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

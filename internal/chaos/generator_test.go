@@ -1,4 +1,4 @@
-//go:build chaos
+//go:build chaos || apache
 
 package chaos_test
 

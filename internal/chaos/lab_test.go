@@ -1,4 +1,4 @@
-//go:build chaos
+//go:build chaos || apache
 
 package chaos_test
 
@@ -37,7 +37,10 @@ type lab struct {
 	t         *testing.T
 	rng       *rand.Rand
 	dir       string
-	addr      string // of the broker
+	addr      string // of the brokers, with commas
+	copies    string // of every topic
+	session   string // timeout of the group's members
+	patience  string // timeout of transactions
 	guarantee string
 	args      []string // further flags of every worker
 	env       []string // of every worker
@@ -66,7 +69,10 @@ func bareLab(t *testing.T, name string) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{t: t, dir: dir, guarantee: verify.ExactlyOnce, rng: schedule(seed, name)}
+	l := &lab{
+		t: t, dir: dir, guarantee: verify.ExactlyOnce, rng: schedule(seed, name),
+		copies: "1", session: "1s", patience: "3s",
+	}
 	if l.history, err = os.Create(l.historyFile()); err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +91,9 @@ func bareLab(t *testing.T, name string) *lab {
 	})
 	return l
 }
+
+// seeds are the brokers' addresses.
+func (l *lab) seeds() []string { return strings.Split(l.addr, ",") }
 
 // worker is a child process; its output goes to a file of the lab.
 type worker struct {
@@ -151,8 +160,8 @@ func (l *lab) child(name string, env []string, args ...string) *worker {
 func (l *lab) run(name string, env ...string) *worker {
 	l.t.Helper()
 	args := append([]string{
-		"run", "--brokers", l.addr, "--replication", "1", "--instance-id", name,
-		"--session-timeout", "1s", "--transaction-timeout", "3s", "--guarantee", l.guarantee,
+		"run", "--brokers", l.addr, "--replication", l.copies, "--instance-id", name,
+		"--session-timeout", l.session, "--transaction-timeout", l.patience, "--guarantee", l.guarantee,
 		"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir", filepath.Join(l.dir, name),
 		"--log-format", "json",
 	}, l.args...)
@@ -246,7 +255,7 @@ func (w *worker) exitCode() int {
 // returns when the broker has all of them.
 func (l *lab) produce(n, perSecond int, stop <-chan struct{}) {
 	l.t.Helper()
-	c, err := kgo.NewClient(kgo.SeedBrokers(l.addr), kgo.ClientID(harness), kgo.DefaultProduceTopic(topics.CustomerEvents), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
+	c, err := kgo.NewClient(kgo.SeedBrokers(l.seeds()...), kgo.ClientID(harness), kgo.DefaultProduceTopic(topics.CustomerEvents), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.RecordDeliveryTimeout(2*time.Minute), kgo.MaxBufferedRecords(1<<20))
 	if err != nil {
 		l.t.Fatal(err)
@@ -290,7 +299,7 @@ func await(stop <-chan struct{}, due time.Time) bool {
 // drained waits until every event is committed, and returns how long it took.
 func (l *lab) drained(most time.Duration) time.Duration {
 	l.t.Helper()
-	c, err := kgo.NewClient(kgo.SeedBrokers(l.addr), kgo.ClientID(harness))
+	c, err := kgo.NewClient(kgo.SeedBrokers(l.seeds()...), kgo.ClientID(harness))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -387,11 +396,15 @@ func committed(ctx context.Context, c *kgo.Client) (sum int64, err error) {
 }
 
 // judge lets the checker look at everything.
-func (l *lab) judge() *verify.Report {
+func (l *lab) judge() *verify.Report { return l.judgeWith(verify.Config{}) }
+
+// judgeWith lets it look at more than the topics.
+func (l *lab) judgeWith(c verify.Config) *verify.Report {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	r, err := verify.Run(ctx, verify.Config{Brokers: []string{l.addr}, Guarantee: l.guarantee, History: l.historyFile(), Seed: fmt.Sprint(seed)})
+	c.Brokers, c.Guarantee, c.History, c.Seed = l.seeds(), l.guarantee, l.historyFile(), fmt.Sprint(seed)
+	r, err := verify.Run(ctx, c)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-//go:build chaos
+//go:build chaos || apache
 
 package chaos_test
 
@@ -25,6 +25,8 @@ var (
 	seed      uint64        // of every schedule
 	budget    time.Duration // 0: the short run
 	table     results
+
+	closing []func() error // what the tests share, to be closed at the end
 )
 
 // results is the table that is printed at the end.
@@ -60,6 +62,12 @@ func run(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
+	for _, c := range closing {
+		if err := c(); err != nil {
+			fmt.Println(err)
+			code = 1
+		}
+	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "SCENARIO\tFAULTS\tEVENTS\tLOST\tDOUBLED\tREORDERED\tWRONG\tDIRTY\tREPEATS\tDRAIN\tRESULT")
 	for _, l := range table.lines {

@@ -99,7 +99,7 @@ func TestProtocolFaults(t *testing.T) {
 		defer close(done)
 		l.produce(1<<30, 300, stop)
 	}()
-	client, err := kgo.NewClient(kgo.SeedBrokers(l.addr), kgo.ClientID(harness))
+	client, err := kgo.NewClient(kgo.SeedBrokers(l.seeds()...), kgo.ClientID(harness))
 	if err != nil {
 		t.Fatal(err)
 	}
