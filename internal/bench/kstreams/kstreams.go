@@ -34,6 +34,9 @@ func Changelog(group string) string { return group + "-table-changelog" }
 // fields it may have "threads", the stream threads, 1 unless said, and
 // "instance", which tells a second member of a group from the first.
 func Command(ctx context.Context, cache string, progress func(string)) ([]string, error) {
+	if err := toRun(ctx); err != nil {
+		return nil, err
+	}
 	dir, err := build(ctx, cache, progress)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,163 @@
+//go:build apache
+
+package kstreams_test
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"billstream/internal/bench/kstreams"
+	"billstream/internal/devbroker"
+	"billstream/internal/kafkatest"
+)
+
+// table is what the rows of a changelog are in the end, those of the arm in Go
+// without what it remembers for itself.
+func table(changelog map[string][]string) map[string]string {
+	last := map[string]string{}
+	for key, values := range changelog {
+		if !strings.HasPrefix(key, "~") {
+			last[key] = values[len(values)-1]
+		}
+	}
+	return last
+}
+
+// reference is what an arm in Go makes of the events that are in the input.
+func (l *lab) reference(n int) (updates map[string][]string, rows map[string]string) {
+	l.t.Helper()
+	s := l.spec("alo", "reference", "reference-table")
+	c := arm(l.t, s)
+	updates = l.await(s.Output, n)
+	c.stop()
+	return updates, table(l.await("reference-table", -1))
+}
+
+func TestTheTwinFoldsAsTheArmsInGoDo(t *testing.T) {
+	b, err := devbroker.Start(devbroker.Options{Dir: t.TempDir(), Addr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	l := newLab(t, []string{b.Addr()})
+	l.topic("events", nil)
+	events := makeEvents(1, 3000)
+	l.send(events)
+	wantUpdates, wantRows := l.reference(len(events))
+
+	c := twin(t, spec{Way: "fold"})
+	gotUpdates, gotRows := map[string][]string{}, map[string]string{}
+	for _, e := range events {
+		row := "-"
+		if r, ok := gotRows[e.key]; ok {
+			row = hex.EncodeToString([]byte(r))
+		}
+		row, update, _ := strings.Cut(c.ask(hex.EncodeToString([]byte(e.value))+" "+row), " ")
+		gotRows[e.key] = unhex(t, row)
+		gotUpdates[e.key] = append(gotUpdates[e.key], unhex(t, update))
+	}
+	c.stop()
+	compare(t, gotUpdates, wantUpdates, gotRows, wantRows)
+}
+
+func unhex(t *testing.T, s string) string {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func compare(t *testing.T, updates, wantUpdates map[string][]string, rows, wantRows map[string]string) {
+	t.Helper()
+	if !maps.Equal(rows, wantRows) {
+		t.Errorf("%d rows are others than the %d of the arm in Go", len(rows), len(wantRows))
+	}
+	if !maps.EqualFunc(updates, wantUpdates, slices.Equal) {
+		t.Errorf("updates of %d customers are others than those of %d by the arm in Go", len(updates), len(wantUpdates))
+	}
+}
+
+func TestEveryWayDoesTheJobOfTheArmsInGo(t *testing.T) {
+	c := kafkatest.Apache(t, kafkatest.Options{})
+	l := newLab(t, c.Addrs())
+	l.topic("events", nil)
+	events := makeEvents(2, 20_000)
+	first, second := events[:12_000], events[12_000:]
+	l.send(first)
+	ways := []string{kstreams.AtLeastOnce, kstreams.AtLeastOnceMemory, kstreams.ExactlyOnce, kstreams.ExactlyOnceMemory}
+	specs := map[string]spec{}
+	for _, way := range ways {
+		specs[way] = l.spec(way, way, kstreams.Changelog(way))
+		runTwin(l, specs[way], len(first), 0)
+	}
+	l.send(second)
+	updates, rows := l.reference(len(events))
+	for _, way := range ways {
+		t.Run(way, func(t *testing.T) {
+			l := *l
+			l.t = t
+			s := specs[way]
+			s.Dir = t.TempDir() // rows must come from the changelog
+			s.Threads = 2
+			s.Instance = "second"
+			runTwin(&l, s, len(second), len(first))
+			got := table(l.await(kstreams.Changelog(way), -1))
+			compare(t, l.await(s.Output, len(events)), updates, got, rows)
+		})
+	}
+}
+
+// runTwin runs the twin until n more updates are committed than before, and
+// checks what it says of itself.
+func runTwin(l *lab, s spec, n, before int) {
+	l.t.Helper()
+	began := time.Now()
+	c := twin(l.t, s)
+	l.await(s.Output, before+n)
+	l.t.Logf("%s: %d updates after %v", s.Way, n, time.Since(began))
+	u := c.sample()
+	if u.Processed != int64(n) {
+		l.t.Errorf("%s says that it has processed %d events, want %d", s.Way, u.Processed, n)
+	}
+	if u.At.Before(began) || u.At.After(time.Now()) || u.CPU < 100*time.Millisecond || u.CPU > time.Minute || u.PeakRSS < 32<<20 || u.PeakRSS > 2<<30 {
+		l.t.Errorf("sample of %s is %+v, want the time of now, and CPU time and memory of a JVM", s.Way, u)
+	}
+	if u.Commits < 1 || u.Allocs == nil || u.AllocBytes == nil || u.Phases == nil {
+		l.t.Errorf("sample of %s is %+v, want all fields, and commits", s.Way, u)
+	}
+	stopping := time.Now()
+	c.stop()
+	l.t.Logf("%s: closed after %v, %+v", s.Way, time.Since(stopping), u)
+}
+
+func TestASpoiledTwinIsWrong(t *testing.T) {
+	c := kafkatest.Apache(t, kafkatest.Options{})
+	l := newLab(t, c.Addrs())
+	l.topic("events", nil)
+	events := makeEvents(3, 500)
+	l.send(events)
+	want, wantRows := l.reference(len(events))
+	s := l.spec(kstreams.ExactlyOnceMemory, "spoiled", kstreams.Changelog("spoiled"))
+	s.Spoil = true
+	runTwin(l, s, len(events), 0)
+	got := l.await(s.Output, len(events))
+	seen := map[string]int{}
+	for _, e := range events {
+		n := seen[e.key]
+		seen[e.key]++
+		a, _ := binary.Varint([]byte(e.value[amount:]))
+		if right := got[e.key][n] == want[e.key][n]; right != (a%100 != 0) {
+			t.Fatalf("update of an event over %d is right: %t, want only those over whole euros wrong", a, right)
+		}
+	}
+	if !maps.Equal(table(l.await(kstreams.Changelog("spoiled"), -1)), wantRows) {
+		t.Error("rows are wrong too, want only updates so")
+	}
+}
