@@ -11,7 +11,7 @@ LDFLAGS  := -X main.version=$(VERSION) -X main.revision=$(REVISION)
 BIN      := bin/billstream
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race chaos browser fuzz bench lint generate
+.PHONY: help build run test race chaos kafka-test browser fuzz bench lint generate
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ race: ## the component tests under the race detector
 chaos: ## kill, freeze and cut the real program; the checker judges (BUDGET=150m for a night, SEED=n to repeat)
 	$(GO) test -tags chaos -count=1 -timeout $(if $(BUDGET),24h,25m) -v ./internal/chaos | grep --line-buffered -v '^=== '; exit $${PIPESTATUS[0]}
 
+# Packages with tests on real Kafka: those with a file of that build tag.
+KAFKA := $(sort $(dir $(shell git ls-files --cached --others --exclude-standard '*.go' | xargs grep -l '^//go:build.*apache')))
+
+kafka-test: ## the same promises on real Apache Kafka, one broker and three (needs a JDK and Maven; SEED and BUDGET as for chaos)
+	$(GO) test -tags apache -count=1 -p 2 -timeout $(if $(BUDGET),24h,30m) -v $(addprefix ./,$(KAFKA)) | grep --line-buffered -v -e '^=== ' -e '^ *--- PASS'; exit $${PIPESTATUS[0]}
+
 browser: ## the console page in a real browser (chromium)
 	$(GO) test -tags browser -count=1 ./views
 
@@ -50,7 +56,7 @@ bench: build ## CPU and allocations of the per-event path and of a lookup; then 
 
 lint: ## gofumpt, vet, staticcheck, tidy
 	@out=$$($(GO) tool gofumpt -l $$(git ls-files '*.go' ':!codecs/proto')); test -z "$$out" || { echo "not formatted:"; echo "$$out"; exit 1; }
-	$(GO) vet ./... && $(GO) vet -tags browser,isocodes,chaos,failpoint ./...
+	$(GO) vet ./... && $(GO) vet -tags browser,isocodes,chaos,apache,failpoint ./...
 	$(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 
