@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"billstream/internal/app"
+	"billstream/internal/auth"
 )
 
 // confCommand is the verb config; the name without "ig" keeps it apart from
@@ -43,6 +45,9 @@ Examples:
 // Run prints the settings.
 func (c *confPrint) Run(p *program, k *kong.Context) error {
 	settings := settingsOf(k, c.config(), p.file)
+	if os.Getenv(auth.PasswordVariable) != "" {
+		settings = append(settings, effective{passwordSetting, masked, "$" + auth.PasswordVariable})
+	}
 	if c.Output == "json" {
 		return printSettingsJSON(p.stdout, settings)
 	}
@@ -74,6 +79,13 @@ func (c *confCheck) Run(p *program) error {
 	_, err := fmt.Fprintln(p.stdout, "configuration is valid")
 	return err
 }
+
+// A password can only come from a file or from a variable: of the latter, that
+// it is there is shown, and not as something that a file could hold.
+const (
+	passwordSetting = "sasl-password"
+	masked          = "***"
+)
 
 // effective is one value of the configuration and where it comes from.
 type effective struct {
@@ -176,6 +188,10 @@ func configHash(settings []effective) string {
 func printSettingsYAML(w io.Writer, settings []effective) error {
 	doc := &yaml.Node{Kind: yaml.MappingNode}
 	for _, s := range settings {
+		if s.name == passwordSetting {
+			doc.FootComment = fmt.Sprintf("# %s: %q # %s", s.name, s.value, s.origin)
+			continue
+		}
 		value := new(yaml.Node)
 		if err := value.Encode(s.value); err != nil {
 			return err

@@ -11,6 +11,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
+
+	"billstream/internal/auth"
 )
 
 // failpointPrefix begins the variables of builds with failpoints.
@@ -29,7 +31,7 @@ func variable(f *kong.Flag) (name, value string, set bool) {
 // warnUnknownVariables writes one warning about variables that look like ours
 // and are not: a typing error would otherwise go unseen.
 func warnUnknownVariables(w io.Writer, environ []string, root *kong.Node) {
-	known := map[string]bool{}
+	known := map[string]bool{auth.PasswordVariable: true}
 	eachFlag(root, func(f *kong.Flag) {
 		for _, name := range f.Tag.Envs {
 			known[name] = true

@@ -59,7 +59,11 @@ func (e *emitCommand) Run(ctx context.Context, p *program) error {
 	if e.DryRun {
 		m.label = "checking events"
 	} else {
-		events, err := app.OpenEvents(ctx, e.Brokers, forEver(e.BrokerWait))
+		login, err := e.kafkaFlags.open(p.stderr)
+		if err != nil {
+			return err
+		}
+		events, err := app.OpenEvents(ctx, e.Brokers, login, forEver(e.BrokerWait))
 		if err != nil {
 			return err
 		}

@@ -39,6 +39,8 @@ type runFlags struct {
 	TransactionTimeout time.Duration `group:"kafka" default:"20s" help:"After this silence brokers abort the transaction of a dead process."`
 	InstanceID         string        `group:"kafka" name:"instance-id" placeholder:"NAME" help:"Stable name of this process: a restart moves no partition."`
 
+	kafkaFlags
+
 	MaxInflight    int `group:"listeners" default:"512" help:"HTTP requests in work; more get 503."`
 	MaxConnections int `group:"listeners" default:"2048" help:"Connections of each listener."`
 
@@ -58,6 +60,7 @@ func (f *runFlags) config() app.Config {
 	c := f.localFlags.config()
 	c.Roles = f.Roles
 	c.Brokers = f.Brokers
+	c.Auth = f.security()
 	c.BrokerWait = forEver(f.BrokerWait)
 	c.SessionTimeout = f.SessionTimeout
 	c.Replication = f.Replication

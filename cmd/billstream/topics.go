@@ -24,6 +24,7 @@ type topicsCommand struct {
 
 // brokerFlags are for verbs that need brokers and have none of their own.
 type brokerFlags struct {
+	kafkaFlags
 	Brokers    []string      `default:"127.0.0.1:9092" placeholder:"HOST:PORT" help:"Kafka brokers."`
 	BrokerWait time.Duration `default:"10s" help:"How long to wait for a broker at the start; 0: for ever."`
 }
@@ -36,12 +37,13 @@ type topicFlags struct {
 	Replication int16 `default:"0" placeholder:"3" help:"Copies of every topic that is made; 0: 3, with the embedded broker 1."`
 }
 
-func (f *topicFlags) config() app.TopicsConfig {
-	c := app.TopicsConfig{Brokers: f.Brokers, Wait: forEver(f.BrokerWait), Partitions: f.Partitions, Replication: f.Replication}
+func (f *topicFlags) config(p *program) (app.TopicsConfig, error) {
+	a, err := f.open(p.stderr)
+	c := app.TopicsConfig{Auth: a, Brokers: f.Brokers, Wait: forEver(f.BrokerWait), Partitions: f.Partitions, Replication: f.Replication}
 	if c.Replication == 0 {
 		c.Replication = 3
 	}
-	return c
+	return c, err
 }
 
 // topicsPlan shows the steps and takes none.
@@ -62,7 +64,11 @@ Examples:
 
 // Run prints the plan.
 func (t *topicsPlan) Run(ctx context.Context, p *program) error {
-	steps, err := app.TopicsPlan(ctx, t.config())
+	config, err := t.config(p)
+	if err != nil {
+		return err
+	}
+	steps, err := app.TopicsPlan(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -93,7 +99,11 @@ Examples:
 
 // Run applies the plan.
 func (t *topicsApply) Run(ctx context.Context, p *program) error {
-	plan, err := app.TopicsPlan(ctx, t.config())
+	config, err := t.config(p)
+	if err != nil {
+		return err
+	}
+	plan, err := app.TopicsPlan(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -105,7 +115,7 @@ func (t *topicsApply) Run(ctx context.Context, p *program) error {
 			return err
 		}
 	}
-	steps, err := app.TopicsApply(ctx, t.config())
+	steps, err := app.TopicsApply(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -152,7 +162,11 @@ Examples:
 
 // Run checks the topics.
 func (t *topicsCheck) Run(ctx context.Context, p *program) error {
-	warnings, err := app.TopicsCheck(ctx, t.config())
+	config, err := t.config(p)
+	if err != nil {
+		return err
+	}
+	warnings, err := app.TopicsCheck(ctx, config)
 	for _, w := range warnings {
 		fmt.Fprintf(p.stderr, "billstream: warning: %s\n", w)
 	}

@@ -16,6 +16,7 @@ import (
 // verifyCommand judges what run left in Kafka, with a client and a decoder that
 // run does not use.
 type verifyCommand struct {
+	kafkaFlags
 	outputFlag
 	progressFlag
 
@@ -48,8 +49,12 @@ Examples:
 
 // Run judges and prints the verdict.
 func (v *verifyCommand) Run(ctx context.Context, p *program) error {
+	login, err := v.kafkaFlags.open(p.stderr)
+	if err != nil {
+		return err
+	}
 	cfg := verify.Config{
-		Brokers: v.Brokers, Mode: v.Mode, Online: v.Online, Guarantee: v.Guarantee,
+		Brokers: v.Brokers, Auth: login, Mode: v.Mode, Online: v.Online, Guarantee: v.Guarantee,
 		DeadLetterUnknown: v.UnknownTypes == "dead-letter", WithoutAccount: !v.UpdatesAccount,
 		Views: v.Views, Metrics: v.Metrics, History: v.History, Manifest: v.Manifest,
 		ReadTimeout: v.ReadTimeout, MaxAnomalies: v.MaxAnomalies,

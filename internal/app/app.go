@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"billstream/internal/auth"
 	"billstream/internal/kafka"
 	"billstream/internal/topics"
 	"billstream/views"
@@ -65,6 +66,7 @@ type App struct {
 	work   sync.WaitGroup // goroutines of the parts
 	cancel context.CancelCauseFunc
 
+	auth      *auth.Auth
 	kafka     kafka.Config
 	admin     *kafka.AdminClient
 	input     topics.Topic // customer.events as it was found
@@ -110,6 +112,11 @@ func New(c Config, o Options) (*App, error) {
 	a.life = newLifecycle(reg, time.Now)
 	a.health = newHealth(reg, time.Now, a.log, a.checks())
 	describe(reg, c, o)
+	c.Auth.Log = a.log
+	var err error
+	if a.auth, err = auth.New(c.Auth); err != nil {
+		return nil, misconfigured(err, "")
+	}
 	return a, nil
 }
 

@@ -3,6 +3,8 @@ package app
 import (
 	"errors"
 	"time"
+
+	"billstream/internal/auth"
 )
 
 // ErrConfig marks a mistake in the configuration or in the use of the machine
@@ -20,6 +22,7 @@ var ErrFenced = errors.New("fenced")
 type Config struct {
 	Roles          []string      // processor, view; both
 	Brokers        []string      // empty: the embedded broker
+	Auth           auth.Config   // TLS and login; its Log is set by New
 	BrokerWait     time.Duration // how long to wait for a broker at start; 10 s; negative: for ever
 	SessionTimeout time.Duration // 10 s; 30 s with an instance id
 	Partitions     int32         // of every topic; 12

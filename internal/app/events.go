@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"billstream/codecs"
+	"billstream/internal/auth"
 	"billstream/internal/billing"
 	"billstream/internal/kafka"
 	"billstream/internal/topics"
@@ -19,9 +20,10 @@ type Events struct {
 }
 
 // OpenEvents connects to the brokers, waiting at most wait for one to answer
-// (negative: for ever). It refuses when there is no topic of customer events.
-func OpenEvents(ctx context.Context, brokers []string, wait time.Duration) (*Events, error) {
-	c := kafka.Config{Brokers: brokers}
+// (negative: for ever). It refuses when there is no topic of customer events. a
+// secures connections and logs in; nil does neither.
+func OpenEvents(ctx context.Context, brokers []string, a *auth.Auth, wait time.Duration) (*Events, error) {
+	c := kafka.Config{Brokers: brokers, Auth: a}
 	admin, err := kafka.OpenAdmin(ctx, c, wait)
 	if err != nil {
 		return nil, err

@@ -87,6 +87,7 @@ func (a *App) startGroup(ctx context.Context) error {
 func (a *App) openWriter(ctx context.Context) (eos.Writer, error) {
 	c := writer.Config{
 		Brokers:            a.kafka.Brokers,
+		Auth:               a.kafka.Auth,
 		ClientID:           "billstream-writer",
 		TransactionalID:    topics.Group + "-" + cmp.Or(a.cfg.InstanceID, rand.Text()),
 		TransactionTimeout: a.cfg.TransactionTimeout,

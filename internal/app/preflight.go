@@ -19,6 +19,10 @@ import (
 func (a *App) startBroker(context.Context) error {
 	a.kafka = kafka.Config{Brokers: a.cfg.Brokers, SessionTimeout: a.cfg.SessionTimeout, InstanceID: a.cfg.InstanceID}
 	if !a.cfg.Embedded() {
+		a.kafka.Auth = a.auth
+		for _, w := range a.auth.Warnings() {
+			a.notice("warning: %s", w)
+		}
 		return nil
 	}
 	a.notice("warning: %s", devbroker.Warning)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"billstream/internal/auth"
 	"billstream/internal/kafka"
 	"billstream/internal/topics"
 )
@@ -12,6 +13,7 @@ import (
 // TopicsConfig says which topics are wanted, and where.
 type TopicsConfig struct {
 	Brokers     []string
+	Auth        *auth.Auth    // secures connections and logs in; nil does neither
 	Wait        time.Duration // for a broker; negative: for ever
 	Partitions  int32
 	Replication int16
@@ -67,7 +69,7 @@ func TopicsCheck(ctx context.Context, c TopicsConfig) (warnings []string, err er
 
 // with opens an admin client for f.
 func (c TopicsConfig) with(ctx context.Context, f func(*kafka.AdminClient) error) error {
-	admin, err := kafka.OpenAdmin(ctx, kafka.Config{Brokers: c.Brokers}, c.Wait)
+	admin, err := kafka.OpenAdmin(ctx, kafka.Config{Brokers: c.Brokers, Auth: c.Auth}, c.Wait)
 	if err != nil {
 		return err
 	}
@@ -79,6 +81,11 @@ func planTopics(ctx context.Context, admin *kafka.AdminClient, o topics.Options)
 	found, err := admin.Topics(ctx, topics.Names()...)
 	if err != nil {
 		return nil, err
+	}
+	for name, t := range found {
+		if t.Config == nil {
+			return nil, fmt.Errorf("settings of topic %s are hidden, want the right DESCRIBE_CONFIGS", name)
+		}
 	}
 	return topics.Plan(o, found), nil
 }

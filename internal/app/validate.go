@@ -65,6 +65,12 @@ func (c *Config) Validate() error {
 		wrong("replication", c.Replication, "1 or more")
 	}
 	c.brokers(wrong)
+	if c.Embedded() && c.Auth.Secures() {
+		wrong("brokers", "empty", "those of a Kafka with --kafka-tls or --sasl-mechanism: the embedded broker has neither")
+	}
+	if err := c.Auth.Validate(); err != nil {
+		errs = append(errs, misconfigured(err, ""))
+	}
 	c.positive(wrong)
 	c.oneOf(wrong)
 	c.addresses(wrong)

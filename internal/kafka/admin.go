@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"billstream/internal/auth"
 )
 
 // UnreachableError says that no broker answered in time.
@@ -29,6 +31,51 @@ func (e *UnreachableError) Hint() string {
 	return "check --brokers and that Kafka runs there, or raise --broker-wait"
 }
 
+// LoginError says that a broker answered, and would not let us in, for as long
+// as it was asked.
+type LoginError struct {
+	Brokers string
+	Wait    time.Duration
+	Err     error // of the last attempt
+}
+
+func (e *LoginError) Error() string {
+	return fmt.Sprintf("login at broker %s is refused for %v, want one that it takes: %v", e.Brokers, e.Wait, e.Err)
+}
+
+// Unwrap returns the error of the last attempt.
+func (e *LoginError) Unwrap() error { return e.Err }
+
+// Hint says what to do about it, in one line.
+func (e *LoginError) Hint() string {
+	return "check --sasl-mechanism, --sasl-user and the secret, and that the broker knows this user"
+}
+
+// refusedLogin tells whether err is about who we are, and not about the way to
+// the broker.
+func refusedLogin(err error) bool {
+	_, secret := errors.AsType[*auth.SecretError](err)
+	return secret || errors.Is(err, sarama.ErrSASLAuthenticationFailed) ||
+		errors.Is(err, sarama.ErrUnsupportedSASLMechanism) || errors.Is(err, sarama.ErrIllegalSASLState)
+}
+
+// Denied tells whether err says that a right is missing, or a login. Both may
+// come back without a change on our side.
+func Denied(err error) bool {
+	if refusedLogin(err) {
+		return true
+	}
+	for _, target := range []error{
+		sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed,
+		sarama.ErrClusterAuthorizationFailed, sarama.ErrTransactionalIDAuthorizationFailed,
+	} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
 // AdminClient asks brokers about topics and offsets, and changes topics. Its
 // methods are safe for several goroutines and return when their context ends,
 // with its cause.
@@ -42,7 +89,8 @@ type AdminClient struct {
 const probePause = 250 * time.Millisecond
 
 // OpenAdmin waits until a broker answers, at most wait (negative: for ever), and
-// connects. An *UnreachableError says that none did. The caller closes it.
+// connects. An *UnreachableError says that none did, a *LoginError that it let
+// nobody in. The caller closes it.
 func OpenAdmin(ctx context.Context, c Config, wait time.Duration) (*AdminClient, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -89,6 +137,9 @@ func (c Config) await(ctx context.Context, wait time.Duration) error {
 		case <-bounded.Done():
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
+			}
+			if refusedLogin(last) {
+				return &LoginError{Brokers: c.brokers(), Wait: wait, Err: last}
 			}
 			return &UnreachableError{Brokers: c.brokers(), Wait: wait, Err: last}
 		case <-tick.C:

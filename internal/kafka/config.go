@@ -17,6 +17,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
 
+	"billstream/internal/auth"
 	"billstream/internal/failpoint"
 	"billstream/internal/topics"
 )
@@ -41,7 +42,9 @@ type Config struct {
 	SessionTimeout time.Duration // of the group; 0 means 10 s, with InstanceID 30 s
 	InstanceID     string        // static member of the group; "" is a dynamic one
 
-	// Dial opens connections in place of net.Dialer; for tests and counters.
+	// Auth secures connections and logs in; nil does neither.
+	Auth *auth.Auth
+	// Dial opens connections in place of net.Dialer, under TLS; for tests and counters.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
@@ -72,10 +75,11 @@ func (c Config) Sarama(role Role) *sarama.Config {
 	s.Net.ReadTimeout = 30 * time.Second
 	s.Net.WriteTimeout = 30 * time.Second
 	s.Net.MaxOpenRequests = 5
-	if c.Dial != nil {
+	if dial := c.dial(); dial != nil {
 		s.Net.Proxy.Enable = true
-		s.Net.Proxy.Dialer = dialer{dial: c.Dial, timeout: s.Net.DialTimeout}
+		s.Net.Proxy.Dialer = dialer{dial: dial, timeout: s.Net.DialTimeout}
 	}
+	login(s, c.Auth)
 	consumer(s)
 	if failpoint.Control("unstable-offsets") && role == Group {
 		s.Consumer.IsolationLevel = sarama.ReadUncommitted
@@ -83,6 +87,15 @@ func (c Config) Sarama(role Role) *sarama.Config {
 	c.group(s)
 	producer(s, role)
 	return s
+}
+
+// dial opens connections; nil is sarama's own way.
+func (c Config) dial() auth.DialFunc {
+	dial := c.Auth.Dialer(c.Dial)
+	if dial == nil {
+		return nil
+	}
+	return passwords(dial, c.Auth)
 }
 
 // consumer settings hold for every client: the isolation level also decides

@@ -180,6 +180,16 @@ func (a *AdminClient) scan(ctx context.Context, topic string, partition int32, f
 // wait up to a tenth of a second for data before they answer so.
 const maxEmpty = 100
 
+// MayRead reports whether the records of a topic may be read, as an error that
+// is Denied if not. What else keeps a broker from answering is no error here.
+func (a *AdminClient) MayRead(ctx context.Context, topic string) error {
+	_, err := ask(ctx, func() (*sarama.FetchResponseBlock, error) { return a.fetch(topic, 0, 0) })
+	if Denied(err) {
+		return fmt.Errorf("read topic %s: %w", topic, err)
+	}
+	return nil
+}
+
 // fetch reads one partition from an offset on, at least one batch if there is
 // one.
 func (a *AdminClient) fetch(topic string, partition int32, from int64) (*sarama.FetchResponseBlock, error) {

@@ -17,5 +17,5 @@ type Topic struct {
 	ID          string // the broker's topic id; "" for a wanted topic
 	Partitions  int32
 	Replication int16
-	Config      map[string]string // only the settings that matter
+	Config      map[string]string // only the settings that matter; nil: they are hidden from us
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"billstream/internal/auth"
 	"billstream/internal/customer"
 	"billstream/internal/topics"
 )
@@ -24,9 +25,10 @@ const (
 // Config says what is judged, and how.
 type Config struct {
 	Brokers   []string
-	Mode      string // ModeFull, the default, or ModeChain
-	Online    bool   // judge what is committed now and leave the table out; the group may run
-	Guarantee string // ExactlyOnce, the default, or AtLeastOnce
+	Auth      *auth.Auth // secures connections and logs in; nil does neither
+	Mode      string     // ModeFull, the default, or ModeChain
+	Online    bool       // judge what is committed now and leave the table out; the group may run
+	Guarantee string     // ExactlyOnce, the default, or AtLeastOnce
 
 	DeadLetterUnknown bool // run dead-letters events of unknown type
 	WithoutAccount    bool // run leaves the account out of updates

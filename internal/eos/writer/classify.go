@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"billstream/internal/auth"
 	"billstream/internal/eos"
 )
 
@@ -49,7 +50,8 @@ func classifyEnd(err error) eos.Failure {
 }
 
 func unauthorized(err error) bool {
-	return is(err, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed,
+	_, secret := errors.AsType[*auth.SecretError](err)
+	return secret || is(err, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed,
 		kerr.TransactionalIDAuthorizationFailed, kerr.SaslAuthenticationFailed,
 		kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState)
 }

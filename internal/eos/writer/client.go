@@ -59,8 +59,9 @@ func (c Config) options() []kgo.Opt {
 		kgo.RetryBackoffFn(backoff),
 		kgo.DisableClientMetrics(),
 	}
+	opts = append(opts, c.Auth.KgoOpts()...)
 	if c.Dial != nil {
-		opts = append(opts, kgo.Dialer(c.Dial))
+		opts = append(opts, kgo.Dialer(c.Auth.Dialer(c.Dial)))
 	}
 	return opts
 }

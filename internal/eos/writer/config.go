@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"billstream/internal/auth"
 )
 
 // Config is what a writer needs to know.
@@ -24,7 +26,9 @@ type Config struct {
 	Table  string         // topic of the rows
 	Limits map[string]int // max.message.bytes by topic; 1 MiB where it is not said
 
-	// Dial opens connections; nil is net.Dialer's.
+	// Auth secures connections and logs in; nil does neither.
+	Auth *auth.Auth
+	// Dial opens connections, under TLS; nil is net.Dialer's.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	Registerer prometheus.Registerer // nil: no metrics
