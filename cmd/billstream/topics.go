@@ -49,21 +49,27 @@ func (f *topicFlags) config(p *program) (app.TopicsConfig, error) {
 // topicsPlan shows the steps and takes none.
 type topicsPlan struct {
 	topicFlags
+	aclFlags
 }
 
 // Help is the lower part of the verb's help.
 func (*topicsPlan) Help() string {
 	return `Nothing is changed. Exit code 3: something differs that apply does not mend, such as a partition count.
 
+With --acls it prints the rights instead that every role needs on a Kafka that keeps to rules: they are enough, and without any one of them something fails. --commands makes a script of them for Kafka's own kafka-acls; what that needs to log in (--command-config) is yours to add.
+
 Examples:
 
-    billstream topics plan --brokers kafka-1:9092
-    billstream topics plan --partitions 32 --output json
+    billstream topics plan --brokers kafka-1:9092 --partitions 32
+    billstream topics plan --acls --acl-roles processor --principal User:billing
 `
 }
 
 // Run prints the plan.
 func (t *topicsPlan) Run(ctx context.Context, p *program) error {
+	if t.ACLs {
+		return t.aclFlags.print(p.stdout, t.json(), t.Brokers)
+	}
 	config, err := t.config(p)
 	if err != nil {
 		return err

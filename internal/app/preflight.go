@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -66,6 +67,7 @@ func (c *Config) topicOptions() topics.Options {
 // preflight waits for a broker, makes the embedded broker's topics, and refuses
 // topics on which the group would go wrong.
 func (a *App) preflight(ctx context.Context) error {
+	began := time.Now()
 	admin, err := kafka.OpenAdmin(ctx, a.kafka, a.cfg.BrokerWait)
 	if err != nil {
 		return err
@@ -78,7 +80,81 @@ func (a *App) preflight(ctx context.Context) error {
 			return err
 		}
 	}
-	found, err := admin.Topics(ctx, topics.Names()...)
+	look := a.lookAtTopics
+	if !a.cfg.has(RoleProcessor) {
+		look = a.lookAtTable
+	}
+	for _, step := range []func(context.Context) error{look, a.mayRead} {
+		if err := a.awaitRights(ctx, began, step); err != nil {
+			return err
+		}
+	}
+	a.log.Info("preflight passed", "partitions", a.input.Partitions)
+	return nil
+}
+
+// rightsEvery lies between two looks at what was forbidden.
+const rightsEvery = time.Second
+
+// awaitRights looks again while a right or a login is missing, for as long as
+// the start may wait for a broker: rights are often given by the same deployment
+// that starts the process.
+func (a *App) awaitRights(ctx context.Context, began time.Time, look func(context.Context) error) error {
+	told := false
+	for {
+		err := look(ctx)
+		wait := a.cfg.BrokerWait
+		if !kafka.Denied(err) || wait >= 0 && time.Since(began) > wait {
+			return forbidden(err)
+		}
+		if !told {
+			a.log.Warn("right is missing, waiting for it", "err", err)
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(rightsEvery):
+		}
+	}
+}
+
+// deniedError is a right that is missing, and what shows who needs which.
+type deniedError struct{ error }
+
+// Unwrap returns the broker's answer.
+func (e *deniedError) Unwrap() error { return e.error }
+
+// Hint says what to do about it, in one line.
+func (e *deniedError) Hint() string { return "see which rights are needed: billstream topics plan --acls" }
+
+// forbidden adds the hint to an error about rights.
+func forbidden(err error) error {
+	if kafka.Denied(err) {
+		return &deniedError{err}
+	}
+	return err
+}
+
+// mayRead asks for the rights that would be missed late: that to the table is
+// used by the first recovery, and the first process of all has none.
+func (a *App) mayRead(ctx context.Context) error {
+	names := []string{topics.BillingTable}
+	if a.cfg.has(RoleProcessor) {
+		names = append(names, topics.CustomerEvents)
+	}
+	for _, name := range names {
+		if err := a.admin.MayRead(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookAtTopics looks at the topics of the group, and refuses what is wrong with
+// them.
+func (a *App) lookAtTopics(ctx context.Context) error {
+	found, err := a.admin.Topics(ctx, topics.Names()...)
 	if err != nil {
 		return err
 	}
@@ -100,7 +176,28 @@ func (a *App) preflight(ctx context.Context) error {
 		}
 	}
 	a.replication = found[topics.BillingTable].Replication
-	a.log.Info("preflight passed", "partitions", a.input.Partitions)
+	return nil
+}
+
+// lookAtTable is lookAtTopics for a process that shows accounts and makes none:
+// the right to read the table is all that it must have. Where it may see more,
+// it checks as much as others do.
+func (a *App) lookAtTable(ctx context.Context) error {
+	err := a.lookAtTopics(ctx)
+	if !kafka.Denied(err) {
+		return err
+	}
+	found, err := a.admin.Topics(ctx, topics.BillingTable)
+	if err != nil {
+		return err
+	}
+	table, ok := found[topics.BillingTable]
+	if !ok {
+		return refuse(fmt.Errorf("topic %s is missing, want it made", topics.BillingTable), "make it: billstream topics apply")
+	}
+	a.notice("warning: this user sees %s alone: the other topics are not checked, and no lag is measured", topics.BillingTable)
+	a.input = topics.Topic{Name: table.Name, Partitions: table.Partitions} // without an id: that of the events is unknown
+	a.replication = table.Replication
 	return nil
 }
 

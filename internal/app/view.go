@@ -108,7 +108,7 @@ func (a *App) checkTopicID(partition int32, get func(string) ([]byte, error)) er
 	if err != nil {
 		return fmt.Errorf("read the position row of partition %d: %w", partition, err)
 	}
-	if got := string(p.TopicID); got != a.input.ID {
+	if got := string(p.TopicID); got != a.input.ID && a.input.ID != "" {
 		return &eos.RefusedError{
 			Err:    fmt.Errorf("topic %s was recreated under our state: its id is %s, want %s", topics.CustomerEvents, a.input.ID, got),
 			Advice: "delete and make anew all four topics, or restore the events topic",

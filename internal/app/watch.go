@@ -33,7 +33,9 @@ func (a *App) startLag(context.Context) error {
 			a.fail("watch the lag", grown(n, a.input.Partitions))
 		}
 	}
-	a.background("lag monitor", a.lag.Run)
+	if a.input.ID != "" { // else this process may only read the table
+		a.background("lag monitor", a.lag.Run)
+	}
 	a.background("broker check", a.broker.run)
 	return nil
 }
