@@ -74,6 +74,9 @@ func versions(ctx context.Context, e *exam, f *findings) {
 		}
 		v := kversion.FromApiVersionsResponse(resp)
 		guess := v.VersionGuess()
+		if strings.Contains(guess, " and ") || strings.Contains(guess, "custom") {
+			guess = "none of Apache Kafka's"
+		}
 		if !slices.Contains(all, guess) {
 			all = append(all, guess)
 		}

@@ -25,7 +25,7 @@ import (
 type Config struct {
 	Brokers []string      // HOST:PORT of any of them
 	Opts    []kgo.Opt     // how to log in; nil: neither TLS nor SASL
-	Wait    time.Duration // for the first answer of a broker, and at most for each check; 0 means 10 s
+	Wait    time.Duration // for the first answer of a broker; 0 means 10 s, negative for ever
 
 	Partitions  int32 // wanted of a missing topic; 0 means 12
 	Replication int16 // wanted of every topic; 0 means that of the events topic, and 3 without it
@@ -75,7 +75,7 @@ func (c Config) validate() (Config, error) {
 		wrong("guarantee is %q, want %s or %s", c.Guarantee, ExactlyOnce, AtLeastOnce)
 	}
 	for name, d := range map[string]time.Duration{
-		"wait": c.Wait, "transaction timeout": c.TransactionTimeout, "session timeout": c.SessionTimeout,
+		"transaction timeout": c.TransactionTimeout, "session timeout": c.SessionTimeout,
 	} {
 		if d < 0 {
 			wrong("%s is %s, want more than 0s", name, d)
@@ -90,8 +90,12 @@ func (c Config) validate() (Config, error) {
 	return c, nil
 }
 
-// maxSample bounds what is kept in memory of each partition.
-const maxSample = 10_000
+const (
+	// maxSample bounds what is kept in memory of each partition.
+	maxSample = 10_000
+	// askTime is how long one check, or one question of several, may take.
+	askTime = 10 * time.Second
+)
 
 // check is one thing to look at. It leaves at least one finding.
 type check struct {
@@ -144,7 +148,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 			found[i].unreachable(k.name, unreachable)
 			continue
 		}
-		bounded, cancel := context.WithTimeout(ctx, c.Wait)
+		bounded, cancel := context.WithTimeout(ctx, askTime)
 		k.look(bounded, e, &found[i])
 		cancel()
 	}

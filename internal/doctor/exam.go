@@ -53,25 +53,25 @@ func open(ctx context.Context, c Config) (*exam, error) {
 		return nil, err
 	}
 	e := &exam{cfg: c, client: client, admin: kadm.NewClient(client), samples: map[string]func() (sample, error){}}
-	e.metadata = once(ctx, c.Wait, e.askMetadata)
-	e.configs = once(ctx, c.Wait, e.askConfigs)
-	e.group = once(ctx, c.Wait, e.askGroup)
+	e.metadata = once(ctx, e.askMetadata)
+	e.configs = once(ctx, e.askConfigs)
+	e.group = once(ctx, e.askGroup)
 	for _, name := range []string{topics.CustomerEvents, topics.BillingTable} {
-		e.samples[name] = once(ctx, c.Wait, func(ctx context.Context) (sample, error) { return e.newest(ctx, name) })
+		e.samples[name] = once(ctx, func(ctx context.Context) (sample, error) { return e.newest(ctx, name) })
 	}
 	return e, nil
 }
 
 // options are those of every client.
 func options(c Config, more ...kgo.Opt) []kgo.Opt {
-	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.ClientID("billstream-doctor"), kgo.RetryTimeout(c.Wait)}
+	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.ClientID("billstream-doctor"), kgo.RetryTimeout(askTime)}
 	return slices.Concat(opts, c.Opts, more)
 }
 
-// once asks a question at most once, and at most for the given time.
-func once[T any](ctx context.Context, wait time.Duration, ask func(context.Context) (T, error)) func() (T, error) {
+// once asks a question at most once, and at most for askTime.
+func once[T any](ctx context.Context, ask func(context.Context) (T, error)) func() (T, error) {
 	return sync.OnceValues(func() (T, error) {
-		bounded, cancel := context.WithTimeout(ctx, wait)
+		bounded, cancel := context.WithTimeout(ctx, askTime)
 		defer cancel()
 		return ask(bounded)
 	})
@@ -81,7 +81,10 @@ func (e *exam) close() { e.client.Close() }
 
 // reach waits until a broker answers. A wrong login will not become right.
 func (e *exam) reach(ctx context.Context) error {
-	bounded, cancel := context.WithTimeout(ctx, e.cfg.Wait)
+	bounded, cancel := ctx, context.CancelFunc(func() {})
+	if e.cfg.Wait > 0 {
+		bounded, cancel = context.WithTimeout(ctx, e.cfg.Wait)
+	}
 	defer cancel()
 	var last error
 	for {
@@ -130,11 +133,11 @@ func (e *exam) topic(name string) (*kmsg.MetadataResponseTopic, error) {
 	return nil, kerr.UnknownTopicOrPartition
 }
 
-// askConfigs asks for the settings of the topics that exist.
+// askConfigs asks for the settings of the topics that exist, or may.
 func (e *exam) askConfigs(ctx context.Context) (map[string]described, error) {
 	req := kmsg.NewPtrDescribeConfigsRequest()
 	for _, name := range topics.Names() {
-		if _, err := e.topic(name); err == nil {
+		if _, err := e.topic(name); !errors.Is(err, kerr.UnknownTopicOrPartition) {
 			r := kmsg.NewDescribeConfigsRequestResource()
 			r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, name
 			req.Resources = append(req.Resources, r)

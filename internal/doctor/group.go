@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -75,10 +76,19 @@ func instanceID(_ context.Context, e *exam, f *findings) {
 	for _, m := range g.Members {
 		if m.InstanceID != nil && *m.InstanceID == e.cfg.InstanceID {
 			f.add(Problem, "right if it runs there, or was stopped a moment ago and is to come back; a second process under this name fences the first",
-				"instance id %s is that of a member on host %s, want a free one", e.cfg.InstanceID, strings.TrimPrefix(m.ClientHost, "/"))
+				"instance id %s is that of a member on host %s, want a free one", e.cfg.InstanceID, host(m.ClientHost))
 		}
 	}
 	f.okay("instance id %s is free", e.cfg.InstanceID)
+}
+
+// host is a client's address without what brokers put around it.
+func host(addr string) string {
+	addr = strings.TrimPrefix(addr, "/")
+	if h, _, err := net.SplitHostPort(addr); err == nil {
+		return h
+	}
+	return addr
 }
 
 // positions are the offsets of the events topic, by partition.

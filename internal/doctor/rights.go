@@ -54,6 +54,7 @@ func rights(ctx context.Context, e *exam, f *findings) {
 				f.unknown("rights on topic "+n.topic, err)
 			}
 			said[n.topic] = true
+		case denied && n.operation == kmsg.ACLOperationDescribeConfigs && e.shown(n.topic):
 		case denied || !may(t.AuthorizedOperations, n.operation):
 			f.add(n.status, e.allow(n.operation, "topic", n.topic),
 				"right %s on topic %s is missing, want it: %s", n.operation, n.topic, n.why)
@@ -64,6 +65,12 @@ func rights(ctx context.Context, e *exam, f *findings) {
 		transactionRights(ctx, e, f)
 	}
 	f.okay("rights are those that a processor needs")
+}
+
+// shown reports whether we may see the settings of a topic that is hidden.
+func (e *exam) shown(name string) bool {
+	configs, err := e.configs()
+	return err == nil && configs[name].err == nil
 }
 
 func may(operations int32, o kmsg.ACLOperation) bool { return operations&(1<<int32(o)) != 0 }

@@ -90,7 +90,7 @@ func (e *exam) read(ctx context.Context, name string, from map[int32]kgo.Offset,
 	for first := true; ; first = false {
 		patience := quiet
 		if first {
-			patience = e.cfg.Wait // connections are made first
+			patience = askTime // connections are made first
 		}
 		bounded, cancel := context.WithTimeout(ctx, patience)
 		fetches := reader.PollFetches(bounded)
