@@ -23,6 +23,7 @@ type commands struct {
 	Broker     brokerCommand     `cmd:"" help:"Run the embedded broker alone."`
 	Bench      benchCommand      `cmd:"" help:"Compare ways of running one small job on Kafka."`
 	Verify     verifyCommand     `cmd:"" help:"Prove what run left in Kafka, record by record."`
+	Doctor     doctorCommand     `cmd:"" help:"Say what would go wrong with run on a cluster."`
 	Conf       confCommand       `cmd:"" name:"config" help:"Show and check the configuration of run."`
 	Health     healthCommand     `cmd:"" help:"Ask a running process whether it is ready."`
 	Version    versionCommand    `cmd:"" help:"Show what this program is."`
@@ -57,6 +58,7 @@ func parser(c *commands, stdout, stderr io.Writer) (*kong.Kong, error) {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "kafka", Title: "Kafka:"},
+			{Key: "security", Title: "Security of Kafka connections:"},
 			{Key: "listeners", Title: "Listeners:"},
 			{Key: "process", Title: "Processing:"},
 			{Key: "life", Title: "Start, health and stop:"},
