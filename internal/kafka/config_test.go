@@ -54,7 +54,7 @@ func TestSaramaConfigOfEachRole(t *testing.T) {
 		"AllowAutoTopicCreation": false, "RefreshFrequency": time.Minute, "Metadata.Retry": "120 250ms",
 		"Net timeouts": "10s 30s 30s", "MaxOpenRequests": 5,
 		"IsolationLevel": sarama.ReadCommitted, "Return.Errors": true, "Offsets.Initial": sarama.OffsetOldest,
-		"AutoCommit": false, "ResetInvalidOffsets": false, "Fetch": "4194304 0",
+		"AutoCommit": false, "ResetInvalidOffsets": false, "Fetch": "524288 0",
 		"MaxWaitTime": 250 * time.Millisecond, "MaxProcessingTime": time.Second,
 		"GroupStrategies": "1 " + goka.CopartitioningStrategy.Name(), "Session": 10 * time.Second,
 		"Heartbeat": 100 * time.Millisecond, "Rebalance": 20 * time.Second, "InstanceId": "",
@@ -81,7 +81,8 @@ func TestSaramaConfigOfEachRole(t *testing.T) {
 		{"group", kafka.Config{Brokers: brokers}, kafka.Group, reader},
 		{"static member", kafka.Config{Brokers: brokers, InstanceID: "pod-1"}, kafka.Group, changed(map[string]any{"InstanceId": "pod-1", "Session": 30 * time.Second})},
 		{"short session", kafka.Config{Brokers: brokers, InstanceID: "i", SessionTimeout: time.Second}, kafka.Group, changed(map[string]any{"InstanceId": "i", "Session": time.Second})},
-		{"events", kafka.Config{Brokers: brokers, ClientID: "x"}, kafka.Events, changed(map[string]any{"ClientID": "x-events", "Idempotent": true, "MaxOpenRequests": 1})},
+		{"recovery", kafka.Config{Brokers: brokers}, kafka.Table, changed(map[string]any{"ClientID": "billstream-table", "Fetch": "4194304 0"})},
+		{"events", kafka.Config{Brokers: brokers, ClientID: "x"}, kafka.Events, changed(map[string]any{"Fetch": "4194304 0", "ClientID": "x-events", "Idempotent": true, "MaxOpenRequests": 1})},
 	} {
 		got := settings(tt.config.Sarama(tt.role))
 		for k, want := range tt.want {
