@@ -58,12 +58,13 @@ var table = map[string]row{
 	"dashboards/internal/gen": {why: "whoever watches needs none of our code"},
 
 	// L2: mechanism, which does not know the domain and no other mechanism
-	"internal/auth":       {others: []string{franz, "github.com/xdg-go/scram", "golang.org/x/oauth2"}, http: true, why: "who we are to a broker, for any client"},
-	"internal/kafka":      {ours: []string{"internal/auth", "internal/topics", "internal/failpoint"}, others: []string{sarama, goka, prometheus}, why: "clients, without a word about customers"},
-	"internal/eos":        {ours: []string{"internal/failpoint"}, others: []string{goka, sarama, prometheus}, why: "commits keys and bytes; the rest comes in as funcs"},
-	"internal/eos/writer": {ours: []string{"internal/auth", "internal/eos", "internal/failpoint"}, others: []string{franz, prometheus}, why: "the one place of the transactional client"},
-	"internal/store":      {others: []string{goka + "/storage", prometheus}, why: "keeps bytes by key"},
-	"internal/devbroker":  {others: []string{franz, flock}, why: "the one place of the Kafka inside the process"},
+	"internal/auth":          {others: []string{franz, "github.com/xdg-go/scram", "golang.org/x/oauth2"}, http: true, why: "who we are to a broker, for any client"},
+	"internal/auth/authtest": {why: "certificates and tokens for tests"},
+	"internal/kafka":         {ours: []string{"internal/auth", "internal/topics", "internal/failpoint"}, others: []string{sarama, goka, prometheus}, why: "clients, without a word about customers"},
+	"internal/eos":           {ours: []string{"internal/failpoint"}, others: []string{goka, sarama, prometheus}, why: "commits keys and bytes; the rest comes in as funcs"},
+	"internal/eos/writer":    {ours: []string{"internal/auth", "internal/eos", "internal/failpoint"}, others: []string{franz, prometheus}, why: "the one place of the transactional client"},
+	"internal/store":         {others: []string{goka + "/storage", prometheus}, why: "keeps bytes by key"},
+	"internal/devbroker":     {others: []string{franz, flock}, why: "the one place of the Kafka inside the process"},
 
 	// L3: roles, which do not know the mechanism
 	"processors": {ours: []string{"internal/customer", "internal/billing", "codecs", "internal/topics"}, others: []string{goka, prometheus}, why: "what lies below comes in as values and funcs"},

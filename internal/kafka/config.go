@@ -112,7 +112,7 @@ func consumer(s *sarama.Config) {
 	s.Consumer.Offsets.Initial = sarama.OffsetOldest
 	s.Consumer.Offsets.AutoCommit.Enable = false
 	s.Consumer.Fetch.Default = 4 << 20 // recovery and views read all there is
-	s.Consumer.Fetch.Max = 0 // with a limit sarama skips what is larger
+	s.Consumer.Fetch.Max = 0           // with a limit sarama skips what is larger
 	// A heartbeat waits behind a fetch on the same connection.
 	s.Consumer.MaxWaitTime = 250 * time.Millisecond
 	s.Consumer.MaxProcessingTime = time.Second

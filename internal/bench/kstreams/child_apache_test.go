@@ -49,23 +49,23 @@ type sample struct {
 // child is a dialogue: with the twin, or with an arm in Go within this process.
 type child struct {
 	t     *testing.T
-	in    *io.PipeWriter
+	in    *os.File
 	out   *bufio.Scanner
 	ended chan error
 }
 
 // dialogue has a child run until its input ends, and tells it what to be.
-func dialogue(t *testing.T, s spec, run func(ctx context.Context, in io.Reader, out io.Writer) error) *child {
+func dialogue(t *testing.T, s spec, run func(ctx context.Context, in, out *os.File) error) *child {
 	t.Helper()
-	in, write := io.Pipe()
-	read, out := io.Pipe()
+	in, write := pipe(t)
+	read, out := pipe(t)
 	c := &child{t: t, in: write, out: bufio.NewScanner(read), ended: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	go func() {
 		err := run(ctx, in, out)
-		_ = in.Close() // who writes now is not kept waiting
-		_ = out.Close()
+		_ = in.Close()
+		_ = out.Close() // who reads comes to an end
 		c.ended <- err
 	}()
 	line, err := json.Marshal(s)
@@ -79,6 +79,18 @@ func dialogue(t *testing.T, s spec, run func(ctx context.Context, in io.Reader, 
 		t.Fatalf("hello is no JSON: %v", err)
 	}
 	return c
+}
+
+// pipe is one of the system: Wait would not return before a reader of another
+// kind has.
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
+	return r, w
 }
 
 // ask sends a line and returns the answer.
@@ -121,7 +133,7 @@ func (c *child) stop() {
 func twin(t *testing.T, s spec) *child {
 	t.Helper()
 	command := built(t)
-	return dialogue(t, s, func(ctx context.Context, in io.Reader, out io.Writer) error {
+	return dialogue(t, s, func(ctx context.Context, in, out *os.File) error {
 		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 		var words strings.Builder
 		cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = in, out, &words, time.Second
@@ -148,5 +160,5 @@ func built(t *testing.T) []string {
 // arm starts an arm of the bench in this process.
 func arm(t *testing.T, s spec) *child {
 	t.Helper()
-	return dialogue(t, s, bench.Child)
+	return dialogue(t, s, func(ctx context.Context, in, out *os.File) error { return bench.Child(ctx, in, out) })
 }

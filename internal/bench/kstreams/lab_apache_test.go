@@ -37,6 +37,11 @@ func newLab(t *testing.T, brokers []string) *lab {
 	return &lab{t: t, brokers: brokers, client: client}
 }
 
+// in is the same lab in the hands of a subtest.
+func (l *lab) in(t *testing.T) *lab {
+	return &lab{t: t, brokers: l.brokers, client: l.client}
+}
+
 // spec is that of a child with topics of its own, which are made.
 func (l *lab) spec(way, group, changelog string) spec {
 	l.t.Helper()

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"billstream/internal/bench/kstreams"
 	"billstream/internal/devbroker"
 	"billstream/internal/kafkatest"
@@ -84,11 +86,26 @@ func compare(t *testing.T, updates, wantUpdates map[string][]string, rows, wantR
 	}
 }
 
-func TestEveryWayDoesTheJobOfTheArmsInGo(t *testing.T) {
+func TestOnApacheKafka(t *testing.T) {
 	c := kafkatest.Apache(t, kafkatest.Options{})
 	l := newLab(t, c.Addrs())
 	l.topic("events", nil)
 	events := makeEvents(2, 20_000)
+	var updates map[string][]string
+	var rows map[string]string
+	t.Run("every way does the job of the arms in Go", func(t *testing.T) {
+		updates, rows = everyWay(l.in(t), events)
+	})
+	t.Run("a spoiled twin is wrong in its updates", func(t *testing.T) {
+		spoiled(l.in(t), events, updates, rows)
+	})
+	t.Run("a twin that cannot go on says why and ends", func(t *testing.T) {
+		brokenEvent(l.in(t))
+	})
+}
+
+// everyWay returns what the arm in Go has made of the events.
+func everyWay(l *lab, events []record) (updates map[string][]string, rows map[string]string) {
 	first, second := events[:12_000], events[12_000:]
 	l.send(first)
 	ways := []string{kstreams.AtLeastOnce, kstreams.AtLeastOnceMemory, kstreams.ExactlyOnce, kstreams.ExactlyOnceMemory}
@@ -98,20 +115,17 @@ func TestEveryWayDoesTheJobOfTheArmsInGo(t *testing.T) {
 		runTwin(l, specs[way], len(first), 0)
 	}
 	l.send(second)
-	updates, rows := l.reference(len(events))
+	updates, rows = l.reference(len(events))
 	for _, way := range ways {
-		t.Run(way, func(t *testing.T) {
-			l := *l
-			l.t = t
-			s := specs[way]
-			s.Dir = t.TempDir() // rows must come from the changelog
-			s.Threads = 2
-			s.Instance = "second"
-			runTwin(&l, s, len(second), len(first))
-			got := table(l.await(kstreams.Changelog(way), -1))
-			compare(t, l.await(s.Output, len(events)), updates, got, rows)
-		})
+		s := specs[way]
+		s.Dir = l.t.TempDir() // rows must come from the changelog
+		s.Threads = 2
+		s.Instance = "second"
+		runTwin(l, s, len(second), len(first))
+		got := table(l.await(kstreams.Changelog(way), -1))
+		compare(l.t, l.await(s.Output, len(events)), updates, got, rows)
 	}
+	return updates, rows
 }
 
 // runTwin runs the twin until n more updates are committed than before, and
@@ -121,7 +135,7 @@ func runTwin(l *lab, s spec, n, before int) {
 	began := time.Now()
 	c := twin(l.t, s)
 	l.await(s.Output, before+n)
-	l.t.Logf("%s: %d updates after %v", s.Way, n, time.Since(began))
+	took := time.Since(began)
 	u := c.sample()
 	if u.Processed != int64(n) {
 		l.t.Errorf("%s says that it has processed %d events, want %d", s.Way, u.Processed, n)
@@ -134,16 +148,10 @@ func runTwin(l *lab, s spec, n, before int) {
 	}
 	stopping := time.Now()
 	c.stop()
-	l.t.Logf("%s: closed after %v, %+v", s.Way, time.Since(stopping), u)
+	l.t.Logf("%s: %d updates in %v, closed in %v, %v of CPU, %d MiB", s.Way, n, took, time.Since(stopping), u.CPU, u.PeakRSS>>20)
 }
 
-func TestASpoiledTwinIsWrong(t *testing.T) {
-	c := kafkatest.Apache(t, kafkatest.Options{})
-	l := newLab(t, c.Addrs())
-	l.topic("events", nil)
-	events := makeEvents(3, 500)
-	l.send(events)
-	want, wantRows := l.reference(len(events))
+func spoiled(l *lab, events []record, updates map[string][]string, rows map[string]string) {
 	s := l.spec(kstreams.ExactlyOnceMemory, "spoiled", kstreams.Changelog("spoiled"))
 	s.Spoil = true
 	runTwin(l, s, len(events), 0)
@@ -152,12 +160,31 @@ func TestASpoiledTwinIsWrong(t *testing.T) {
 	for _, e := range events {
 		n := seen[e.key]
 		seen[e.key]++
-		a, _ := binary.Varint([]byte(e.value[amount:]))
-		if right := got[e.key][n] == want[e.key][n]; right != (a%100 != 0) {
-			t.Fatalf("update of an event over %d is right: %t, want only those over whole euros wrong", a, right)
+		cents, _ := binary.Varint([]byte(e.value[amount:]))
+		if right := got[e.key][n] == updates[e.key][n]; right != (cents%100 != 0) {
+			l.t.Fatalf("update of an event over %d cents is right: %t, want only those over whole euros wrong", cents, right)
 		}
 	}
-	if !maps.Equal(table(l.await(kstreams.Changelog("spoiled"), -1)), wantRows) {
-		t.Error("rows are wrong too, want only updates so")
+	if !maps.Equal(table(l.await(kstreams.Changelog("spoiled"), -1)), rows) {
+		l.t.Error("rows are wrong too, want only updates so")
+	}
+}
+
+func brokenEvent(l *lab) {
+	l.topic("broken", nil)
+	half := &kgo.Record{Topic: "broken", Key: []byte("customer"), Value: []byte("half an event")}
+	if err := l.client.ProduceSync(l.t.Context(), half).FirstErr(); err != nil {
+		l.t.Fatal(err)
+	}
+	s := l.spec(kstreams.ExactlyOnceMemory, "lost", kstreams.Changelog("lost"))
+	s.Input = "broken"
+	c := twin(l.t, s)
+	select {
+	case err := <-c.ended:
+		if err == nil || !strings.HasPrefix(err.Error(), "exit status 1: ") || !strings.Contains(err.Error(), "length of a value is wrong") {
+			l.t.Errorf("twin ends with %v, want status 1 and the reason", err)
+		}
+	case <-time.After(time.Minute):
+		l.t.Error("twin has not ended after a minute")
 	}
 }

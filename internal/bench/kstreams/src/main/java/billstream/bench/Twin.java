@@ -31,7 +31,7 @@ final class Twin implements AutoCloseable {
         streams = new KafkaStreams(topology(spec), config(spec));
         streams.setUncaughtExceptionHandler(e -> {
             e.printStackTrace();
-            Runtime.getRuntime().halt(1); // the bench asks nobody to go on after an error
+            die("a thread has ended, want it to wait for more events");
             return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
         });
     }
@@ -60,8 +60,14 @@ final class Twin implements AutoCloseable {
     public void close() {
         var leave = CloseOptions.groupMembershipOperation(GroupMembershipOperation.LEAVE_GROUP).withTimeout(CLOSE);
         if (!streams.close(leave)) {
-            throw new IllegalStateException("end of the threads takes longer than " + CLOSE);
+            die("end of the threads takes longer than " + CLOSE);
         }
+    }
+
+    /** Ends the process at once: threads that hang would keep it, and nobody goes on after an error. */
+    private static void die(String why) {
+        System.err.println(why);
+        Runtime.getRuntime().halt(1);
     }
 
     private Topology topology(Spec spec) {
