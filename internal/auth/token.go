@@ -89,6 +89,7 @@ func (f *fetched) fetch(ctx context.Context) (*oauth2.Token, error) {
 	c := clientcredentials.Config{
 		ClientID: f.of.cfg.User, ClientSecret: secret,
 		TokenURL: f.of.cfg.TokenURL, Scopes: strings.Fields(f.of.cfg.Scope),
+		AuthStyle: oauth2.AuthStyleInHeader, // every server takes it (RFC 6749, 2.3.1); trying both would count as a failed login
 	}
 	token, err := c.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	if err != nil {
