@@ -128,6 +128,9 @@ func everyWay(l *lab, events []record) (updates map[string][]string, rows map[st
 	return updates, rows
 }
 
+// sessionTimeout is when Kafka gives up a member that has not left.
+const sessionTimeout = 45 * time.Second
+
 // runTwin runs the twin until n more updates are committed than before, and
 // checks what it says of itself.
 func runTwin(l *lab, s spec, n, before int) {
@@ -136,6 +139,9 @@ func runTwin(l *lab, s spec, n, before int) {
 	c := twin(l.t, s)
 	l.await(s.Output, before+n)
 	took := time.Since(began)
+	if took > sessionTimeout {
+		l.t.Errorf("%s took %v, want it not to wait until the member before is given up", s.Way, took)
+	}
 	u := c.sample()
 	if u.Processed != int64(n) {
 		l.t.Errorf("%s says that it has processed %d events, want %d", s.Way, u.Processed, n)
