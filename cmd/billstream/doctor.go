@@ -4,16 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"billstream/internal/doctor"
+	"billstream/internal/topics"
 )
 
 // doctorCommand asks a cluster, and this machine, what would go wrong with run.
 type doctorCommand struct {
 	brokerFlags
 	outputFlag
+	Roles              []string      `group:"process" default:"processor,view" enum:"processor,view" help:"Which parts run in this process: processor, view."`
 	Partitions         int32         `group:"kafka" default:"12" help:"Partitions of every topic that is made."`
 	Replication        int16         `group:"kafka" default:"0" placeholder:"3" help:"Copies of every topic that is made; 0: 3, with the embedded broker 1."`
 	SessionTimeout     time.Duration `group:"kafka" default:"0s" placeholder:"10s" help:"After this silence the group goes on without a member; 0: 10s, with --instance-id 30s."`
@@ -44,10 +47,14 @@ func (d *doctorCommand) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	role := topics.Viewer
+	if slices.Contains(d.Roles, "processor") {
+		role = topics.Processor
+	}
 	r, err := doctor.Run(ctx, doctor.Config{
 		Brokers: d.Brokers, Opts: login.KgoOpts(), Wait: forEver(d.BrokerWait),
 		Partitions: d.Partitions, Replication: d.Replication,
-		InstanceID: d.InstanceID, Guarantee: d.Guarantee,
+		Role: role, InstanceID: d.InstanceID, Guarantee: d.Guarantee,
 		TransactionTimeout: d.TransactionTimeout, SessionTimeout: d.SessionTimeout,
 		DataDir: d.DataDir, Sample: d.Sample,
 	})

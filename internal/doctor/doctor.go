@@ -30,6 +30,7 @@ type Config struct {
 	Partitions  int32 // wanted of a missing topic; 0 means 12
 	Replication int16 // wanted of every topic; 0 means that of the events topic, and 3 without it
 
+	Role               topics.Role   // whose rights are looked at; "" means topics.Processor
 	Group              string        // "" means topics.Group
 	InstanceID         string        // under which a process is to run; "" means none
 	Guarantee          string        // ExactlyOnce or AtLeastOnce; "" means ExactlyOnce
@@ -66,6 +67,7 @@ func (c Config) validate() (Config, error) {
 		session = 30 * time.Second
 	}
 	c.Wait = cmp.Or(c.Wait, 10*time.Second)
+	c.Role = cmp.Or(c.Role, topics.Processor)
 	c.Group = cmp.Or(c.Group, topics.Group)
 	c.Guarantee = cmp.Or(c.Guarantee, ExactlyOnce)
 	c.TransactionTimeout = cmp.Or(c.TransactionTimeout, 20*time.Second)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -13,105 +14,103 @@ import (
 	"billstream/internal/topics"
 )
 
-// need is a right on a topic and what it is for.
-type need struct {
-	topic, why string
-	operation  kmsg.ACLOperation
-	status     Status // of its absence
-}
-
-// needs are the rights of a process with processor and view.
-func needs() []need {
-	list := []need{
-		{topics.CustomerEvents, "events are read", kmsg.ACLOperationRead, Problem},
-		{topics.BillingTable, "recovery reads the table at the next start", kmsg.ACLOperationRead, Problem},
-		{topics.BillingTable, "rows are written", kmsg.ACLOperationWrite, Problem},
-		{topics.BillingUpdates, "updates are written", kmsg.ACLOperationWrite, Problem},
-		{topics.DeadLetters, "bad records are written", kmsg.ACLOperationWrite, Problem},
-	}
-	for _, name := range topics.Names() {
-		list = append(list, need{name, "the start checks settings", kmsg.ACLOperationDescribeConfigs, Warning})
-	}
-	return list
-}
-
 // noOperations is what a broker says that does not tell what we may do.
 const noOperations = math.MinInt32
 
-// rights looks at what we may do. Where a broker does not say it of a resource,
-// a request that can do nothing shows it: a broker looks at rights first.
+// errSilent is why a right is unknown then.
+var errSilent = errors.New("the broker does not say")
+
+// rights looks whether we have those of our role. Where a broker does not say
+// it of a resource, a request that can do nothing shows it: a broker looks at
+// rights first.
 func rights(ctx context.Context, e *exam, f *findings) {
-	said := map[string]bool{}
-	for _, n := range needs() {
-		t, err := e.topic(n.topic)
-		denied := errors.Is(err, kerr.TopicAuthorizationFailed)
-		switch {
-		case err != nil && !denied, err == nil && t.AuthorizedOperations == noOperations:
-			if err == nil {
-				err = errors.New("the broker does not say")
+	silent := map[string]bool{}
+	for _, a := range topics.ACLs(e.cfg.Role) {
+		var err error
+		switch a.Resource {
+		case topics.TopicResource:
+			if silent[a.Name] {
+				continue // said once
 			}
-			if !said[n.topic] {
-				f.unknown("rights on topic "+n.topic, err)
+			err = e.topicRight(a)
+			silent[a.Name] = err != nil && !denied(err)
+		case topics.GroupResource:
+			a.Name = e.cfg.Group
+			err = e.groupRight(ctx, a)
+		case topics.TransactionalResource:
+			if e.cfg.Guarantee != ExactlyOnce {
+				continue
 			}
-			said[n.topic] = true
-		case denied && n.operation == kmsg.ACLOperationDescribeConfigs && e.shown(n.topic):
-		case denied || !may(t.AuthorizedOperations, n.operation):
-			f.add(n.status, e.allow(n.operation, "topic", n.topic),
-				"right %s on topic %s is missing, want it: %s", n.operation, n.topic, n.why)
+			a.Name = topics.TransactionalPrefix(e.cfg.Group)
+			err = e.transactionalRight(ctx)
 		}
+		e.judgeRight(f, a, err)
 	}
-	groupRights(ctx, e, f)
-	if e.cfg.Guarantee == ExactlyOnce {
-		transactionRights(ctx, e, f)
-	}
-	f.okay("rights are those that a processor needs")
+	f.okay("rights are those that the role %s needs", e.cfg.Role)
 }
 
-// shown reports whether we may see the settings of a topic that is hidden.
-func (e *exam) shown(name string) bool {
-	configs, err := e.configs()
-	return err == nil && configs[name].err == nil
-}
-
-func may(operations int32, o kmsg.ACLOperation) bool { return operations&(1<<int32(o)) != 0 }
-
-// allow is the command that gives a right.
-func (e *exam) allow(o kmsg.ACLOperation, resource, name string) string {
-	return fmt.Sprintf("kafka-acls --bootstrap-server %s --add --allow-principal User:NAME --operation %s --%s %s",
-		e.bootstrap(), word(o), resource, name)
-}
-
-// word is an operation as kafka-acls takes it.
-func word(o kmsg.ACLOperation) string {
-	switch o {
-	case kmsg.ACLOperationRead:
-		return "Read"
-	case kmsg.ACLOperationWrite:
-		return "Write"
-	case kmsg.ACLOperationDescribeConfigs:
-		return "DescribeConfigs"
-	}
-	return o.String()
-}
-
-// groupRights looks whether we may join the group. Newer brokers say nothing of
-// a group that nobody has joined yet; a heartbeat of no member shows it then.
-func groupRights(ctx context.Context, e *exam, f *findings) {
-	g, err := e.group()
-	if err == nil && g.ErrorCode == 0 && g.AuthorizedOperations != noOperations {
-		if !may(g.AuthorizedOperations, kmsg.ACLOperationRead) {
-			err = kerr.GroupAuthorizationFailed
-		}
-	} else if err == nil {
-		err = e.heartbeat(ctx)
+// judgeRight leaves a finding unless a right is there.
+func (e *exam) judgeRight(f *findings, a topics.ACL, err error) {
+	what := fmt.Sprintf("%s %s", a.Resource, a.Name)
+	if a.Prefix {
+		what += "*"
 	}
 	switch {
-	case errors.Is(err, kerr.GroupAuthorizationFailed):
-		f.add(Problem, e.allow(kmsg.ACLOperationRead, "group", e.cfg.Group),
-			"right %s on group %s is missing, want it: partitions are shared and offsets committed", kmsg.ACLOperationRead, e.cfg.Group)
-	case err != nil:
-		f.unknown("rights on group "+e.cfg.Group, err)
+	case err == nil:
+	case !denied(err):
+		f.unknown("rights on "+what, err)
+	default:
+		status := Problem
+		if a.Operation == topics.DescribeConfigs {
+			status = Warning
+		}
+		command := fmt.Sprintf("kafka-acls --bootstrap-server %s %s", e.bootstrap(), strings.Join(a.Command("User:NAME"), " "))
+		f.add(status, command, "right %s on %s is missing, want it: without it %s", a.Operation, what, a.Without)
 	}
+}
+
+// denied is whether an error says that a right is missing.
+func denied(err error) bool {
+	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.GroupAuthorizationFailed) ||
+		errors.Is(err, kerr.TransactionalIDAuthorizationFailed)
+}
+
+// may reports whether a broker allows an operation.
+func may(operations int32, o topics.Operation) bool {
+	bit, err := kmsg.ParseACLOperation(string(o))
+	return err == nil && operations&(1<<int32(bit)) != 0
+}
+
+// topicRight is nil where we have the right, and denied where not.
+func (e *exam) topicRight(a topics.ACL) error {
+	t, err := e.topic(a.Name)
+	switch {
+	case denied(err) && a.Operation == topics.DescribeConfigs: // which needs no DESCRIBE
+		configs, failed := e.configs()
+		return errors.Join(failed, configs[a.Name].err)
+	case err != nil:
+		return err
+	case t.AuthorizedOperations == noOperations:
+		return errSilent
+	case !may(t.AuthorizedOperations, a.Operation):
+		return kerr.TopicAuthorizationFailed
+	}
+	return nil
+}
+
+// groupRight is topicRight for the group. Brokers say nothing of a group that
+// nobody has joined yet; a heartbeat of no member shows the right then.
+func (e *exam) groupRight(ctx context.Context, a topics.ACL) error {
+	g, err := e.group()
+	switch {
+	case err != nil:
+		return err
+	case g.ErrorCode != 0, g.AuthorizedOperations == noOperations:
+		return e.heartbeat(ctx)
+	case !may(g.AuthorizedOperations, a.Operation):
+		return kerr.GroupAuthorizationFailed
+	}
+	return nil
 }
 
 // heartbeat sends one under the name of no member.
@@ -130,33 +129,31 @@ func (e *exam) heartbeat(ctx context.Context) error {
 	}
 }
 
-// transactionalID is the one that a process with this configuration uses.
-func (e *exam) transactionalID() string {
-	if e.cfg.InstanceID != "" {
-		return e.cfg.Group + "-" + e.cfg.InstanceID
-	}
-	return e.cfg.Group + "-" + rand.Text()
-}
-
-// transactionRights asks to end a transaction of a producer that cannot exist.
+// transactionalRight asks to end a transaction of a producer that cannot exist.
 // Nothing is ended: who may not write is told so, and who may, that there is no
 // such producer.
-func transactionRights(ctx context.Context, e *exam, f *findings) {
+func (e *exam) transactionalRight(ctx context.Context) error {
 	req := kmsg.NewPtrEndTxnRequest()
 	req.TransactionalID, req.ProducerID = e.transactionalID(), math.MaxInt64
 	resp, err := req.RequestWith(ctx, e.client)
-	if err == nil {
-		err = kerr.ErrorForCode(resp.ErrorCode)
+	if err != nil {
+		return err
 	}
-	prefix := e.cfg.Group + "-"
-	switch {
-	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
-		f.add(Problem, e.allow(kmsg.ACLOperationWrite, "transactional-id", prefix)+" --resource-pattern-type prefixed",
-			"right %s on transactional ids %s* is missing, want it: each commit is a transaction", kmsg.ACLOperationWrite, prefix)
+	switch err := kerr.ErrorForCode(resp.ErrorCode); {
 	case errors.Is(err, kerr.InvalidProducerIDMapping), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.ProducerFenced):
+		return nil
 	case err == nil:
-		f.unknown("right to write under transactional ids "+prefix+"*", errors.New("the broker ended what was never begun"))
+		return errors.New("the broker ended what was never begun")
 	default:
-		f.unknown("right to write under transactional ids "+prefix+"*", err)
+		return err
 	}
+}
+
+// transactionalID is the one that a process with this configuration uses.
+func (e *exam) transactionalID() string {
+	name := e.cfg.InstanceID
+	if name == "" {
+		name = rand.Text()
+	}
+	return topics.TransactionalPrefix(e.cfg.Group) + name
 }

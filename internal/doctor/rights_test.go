@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -17,47 +18,40 @@ import (
 	"billstream/internal/topics"
 )
 
-// grant is a right of the processor, and what is said when it is missing.
-type grant struct {
-	resource  kmsg.ACLResourceType
-	name      string
-	operation kmsg.ACLOperation
-	sentence  string
-}
-
 // grants are all that a processor needs.
-func grants() []grant {
-	const topic = kmsg.ACLResourceTypeTopic
-	list := []grant{
-		{topic, topics.CustomerEvents, kmsg.ACLOperationRead, "problem: right READ on topic customer.events is missing, want it: events are read"},
-		{topic, topics.BillingTable, kmsg.ACLOperationRead, "problem: right READ on topic billing-table is missing, want it: recovery reads the table at the next start"},
-		{topic, topics.BillingTable, kmsg.ACLOperationWrite, "problem: right WRITE on topic billing-table is missing, want it: rows are written"},
-		{topic, topics.BillingUpdates, kmsg.ACLOperationWrite, "problem: right WRITE on topic billing.updates is missing, want it: updates are written"},
-		{topic, topics.DeadLetters, kmsg.ACLOperationWrite, "problem: right WRITE on topic billing.dlq is missing, want it: bad records are written"},
-		{kmsg.ACLResourceTypeGroup, topics.Group, kmsg.ACLOperationRead, "problem: right READ on group billing is missing, want it: partitions are shared and offsets committed"},
-		{kmsg.ACLResourceTypeTransactionalId, "billing-", kmsg.ACLOperationWrite, "problem: right WRITE on transactional ids billing-* is missing, want it: each commit is a transaction"},
+func grants() []topics.ACL { return topics.ACLs(topics.Processor) }
+
+// sentence is what is said when one is missing.
+func sentence(a topics.ACL) string {
+	status, name := "problem", a.Name
+	if a.Operation == topics.DescribeConfigs {
+		status = "warning"
 	}
-	for _, name := range topics.Names() {
-		list = append(list, grant{topic, name, kmsg.ACLOperationDescribeConfigs,
-			"warning: right DESCRIBE_CONFIGS on topic " + name + " is missing, want it: the start checks settings"})
+	if a.Prefix {
+		name += "*"
 	}
-	return list
+	return fmt.Sprintf("%s: right %s on %s %s is missing, want it: without it %s", status, a.Operation, a.Resource, name, a.Without)
 }
 
-// acl is the rule for it.
-func (g grant) acl(principal string) *kadm.ACLBuilder {
-	b := kadm.NewACLs().Allow(principal).AllowHosts("*").Operations(g.operation)
-	switch g.resource {
-	case kmsg.ACLResourceTypeGroup:
-		return b.Groups(g.name).ResourcePatternType(kadm.ACLPatternLiteral)
-	case kmsg.ACLResourceTypeTransactionalId:
-		return b.TransactionalIDs(g.name).ResourcePatternType(kadm.ACLPatternPrefixed)
+// rule is one as an admin client makes it.
+func rule(t *testing.T, a topics.ACL, principal string) *kadm.ACLBuilder {
+	t.Helper()
+	operation, err := kmsg.ParseACLOperation(string(a.Operation))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return b.Topics(g.name).ResourcePatternType(kadm.ACLPatternLiteral)
+	b := kadm.NewACLs().Allow(principal).AllowHosts("*").Operations(operation).ResourcePatternType(kadm.ACLPatternLiteral)
+	switch a.Resource {
+	case topics.GroupResource:
+		return b.Groups(a.Name)
+	case topics.TransactionalResource:
+		return b.TransactionalIDs(a.Name).ResourcePatternType(kadm.ACLPatternPrefixed)
+	}
+	return b.Topics(a.Name)
 }
 
 // strict is a lab of a broker that lets the user billing do what it is told to.
-func strict(t *testing.T, rights []grant) *lab {
+func strict(t *testing.T, rights []topics.ACL) *lab {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.EnableACLs(),
 		kfake.Superuser("PLAIN", "admin", "admin"), kfake.User("PLAIN", "billing", "pass"))
@@ -76,10 +70,10 @@ func strict(t *testing.T, rights []grant) *lab {
 }
 
 // allow gives rights.
-func (l *lab) allow(t *testing.T, principal string, rights []grant) {
+func (l *lab) allow(t *testing.T, principal string, rights []topics.ACL) {
 	t.Helper()
 	for _, g := range rights {
-		done, err := l.admin.CreateACLs(t.Context(), g.acl(principal))
+		done, err := l.admin.CreateACLs(t.Context(), rule(t, g, principal))
 		if err == nil && len(done) == 1 {
 			err = done[0].Err
 		}
@@ -93,7 +87,7 @@ func TestAProcessorsRightsAreEnough(t *testing.T) {
 	t.Parallel()
 	l := strict(t, grants())
 	r := l.look(t, nil)
-	want(t, r, "rights", "ok: rights are those that a processor needs")
+	want(t, r, "rights", "ok: rights are those that the role processor needs")
 	want(t, r, "topics", slices.Repeat([]string{"warning: topic …: replication is 1, want 3: the loss of one broker loses it"}, 4)...)
 	want(t, r, "transaction-timeout", "unknown: limits of the transaction timeout cannot be told: ask broker 0 for its settings: CLUSTER_AUTHORIZATION_FAILED: …")
 	want(t, r, "session-timeout", "unknown: limits of the session timeout cannot be told: ask broker 0 for its settings: CLUSTER_AUTHORIZATION_FAILED: …")
@@ -102,10 +96,10 @@ func TestAProcessorsRightsAreEnough(t *testing.T) {
 func TestEachRightThatIsMissingIsNamed(t *testing.T) {
 	t.Parallel()
 	for i, missing := range grants() {
-		t.Run(missing.sentence, func(t *testing.T) {
+		t.Run(sentence(missing), func(t *testing.T) {
 			t.Parallel()
 			l := strict(t, slices.Delete(grants(), i, i+1))
-			want(t, l.look(t, nil), "rights", missing.sentence)
+			want(t, l.look(t, nil), "rights", sentence(missing))
 		})
 	}
 }
@@ -116,8 +110,8 @@ func TestWithoutAnyRightNothingIsOKThatNeedsOne(t *testing.T) {
 	var sentences []string
 	for _, s := range []string{"problem", "warning"} {
 		for _, g := range grants() {
-			if strings.HasPrefix(g.sentence, s) {
-				sentences = append(sentences, g.sentence)
+			if strings.HasPrefix(sentence(g), s) {
+				sentences = append(sentences, sentence(g))
 			}
 		}
 	}
@@ -146,8 +140,15 @@ func TestRightsThatNobodyTellsAreUnknown(t *testing.T) {
 	l, _ := embedded(t, 1, kfake.MaxVersions(kversion.V2_2_0()))
 	r := l.look(t, func(c *doctor.Config) { c.Guarantee = doctor.AtLeastOnce })
 	var sentences []string
-	for _, name := range topics.Names() {
+	for _, name := range []string{topics.CustomerEvents, topics.BillingUpdates, topics.DeadLetters, topics.BillingTable} {
 		sentences = append(sentences, "unknown: rights on topic "+name+" cannot be told: the broker does not say")
 	}
 	want(t, r, "rights", sentences...)
+}
+
+func TestAViewNeedsOneRightAlone(t *testing.T) {
+	t.Parallel()
+	as := func(c *doctor.Config) { c.Role = topics.Viewer }
+	want(t, strict(t, topics.ACLs(topics.Viewer)).look(t, as), "rights", "ok: rights are those that the role view needs")
+	want(t, strict(t, nil).look(t, as), "rights", "problem: right READ on topic billing-table is missing, want it: without it no account is looked up")
 }
