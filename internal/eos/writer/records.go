@@ -52,11 +52,12 @@ func (m *metrics) produce(ctx context.Context, client *kgo.Client, records []*kg
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	b := &batch{metrics: m, cancel: cancel}
+	done := b.done // one func for all
 	for _, r := range records {
 		if ctx.Err() != nil {
 			break
 		}
-		client.Produce(ctx, r, b.done)
+		client.Produce(ctx, r, done)
 	}
 	flushed := client.Flush(ctx)
 	b.mu.Lock()
@@ -95,16 +96,21 @@ func outputs(e *eos.Epoch) []*kgo.Record {
 
 // rows are the rows of an epoch, each part's position row behind its others.
 func rows(e *eos.Epoch, table string) []*kgo.Record {
-	var n int
+	var n, size int
 	for i := range e.Parts {
 		n += len(e.Parts[i].Rows)
+		for _, row := range e.Parts[i].Rows {
+			size += len(row.Key)
+		}
 	}
 	block := make([]kgo.Record, n)
 	records := make([]*kgo.Record, 0, n)
+	keys := make([]byte, 0, size)
 	for i := range e.Parts {
 		for _, row := range e.Parts[i].Rows {
 			r := &block[len(records)]
-			r.Topic, r.Partition, r.Key, r.Value = table, e.Parts[i].Partition, []byte(row.Key), row.Value
+			keys = append(keys, row.Key...)
+			r.Topic, r.Partition, r.Key, r.Value = table, e.Parts[i].Partition, keys[len(keys)-len(row.Key):], row.Value
 			records = append(records, r)
 		}
 	}
