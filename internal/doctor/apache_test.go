@@ -26,11 +26,19 @@ func alone(name string) string {
 func TestRealKafkaHasNoProblemUntilOneIsMade(t *testing.T) {
 	c := kafkatest.Apache(t, kafkatest.Options{})
 	l := newLab(t, c.Addrs()...)
-	want(t, l.look(t, nil), "topics", missing()...)
+	r := l.look(t, nil)
+	want(t, r, "topics", missing()...)
+	for _, check := range []string{"replicas", "rights", "partitioner", "clock", "offsets", "lag"} {
+		for _, f := range r.Findings {
+			if f.Check == check && (f.Status != doctor.Unknown || !strings.HasSuffix(f.Sentence, " cannot be told: the topic is missing")) {
+				t.Errorf("%s is %s: %s, want unknown without topics", check, f.Status, f.Sentence)
+			}
+		}
+	}
 	l.create(t, 1, nil)
 	l.healthy(t)
 	began := time.Now()
-	r := l.look(t, func(c *doctor.Config) { c.InstanceID, c.DataDir = "billing-0", t.TempDir() })
+	r = l.look(t, func(c *doctor.Config) { c.InstanceID, c.DataDir = "billing-0", t.TempDir() })
 	t.Logf("looked for %v", time.Since(began))
 	one := []string{alone(topics.CustomerEvents), alone(topics.BillingTable), alone(topics.BillingUpdates), alone(topics.DeadLetters)}
 	if got := troubles(r); len(got) != len(one) || r.Count(doctor.Warning) != len(one) {
@@ -82,7 +90,7 @@ func TestRealKafkaWithTransactionVersion1IsAProblem(t *testing.T) {
 	c := kafkatest.Apache(t, kafkatest.Options{Features: map[string]string{"transaction.version": "1"}})
 	l := newLab(t, c.Addrs()...)
 	want(t, l.look(t, nil), "features", "problem: transaction.version is 1, want 2 or more for exactly-once")
-	features(t, l, 2)
+	features(t, l, 2, upgrade)
 	eventually(t, "the broker has the new level", func(context.Context) bool {
 		return hint(l.look(t, nil), "features") == ""
 	})

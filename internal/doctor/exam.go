@@ -43,7 +43,7 @@ type described struct {
 	err    error
 }
 
-// probePause lies between two rounds of asking for any broker.
+// probePause lies between two times of asking for what may not be there yet.
 const probePause = 250 * time.Millisecond
 
 // open makes the client. It connects to nothing.
@@ -55,7 +55,9 @@ func open(ctx context.Context, c Config) (*exam, error) {
 	e := &exam{cfg: c, client: client, admin: kadm.NewClient(client), samples: map[string]func() (sample, error){}}
 	e.metadata = once(ctx, e.askMetadata)
 	e.configs = once(ctx, e.askConfigs)
-	e.group = once(ctx, e.askGroup)
+	e.group = once(ctx, func(ctx context.Context) (*kmsg.DescribeGroupsResponseGroup, error) {
+		return patiently(ctx, e.askGroup)
+	})
 	for _, name := range []string{topics.CustomerEvents, topics.BillingTable} {
 		e.samples[name] = once(ctx, func(ctx context.Context) (sample, error) { return e.newest(ctx, name) })
 	}
@@ -75,6 +77,23 @@ func once[T any](ctx context.Context, ask func(context.Context) (T, error)) func
 		defer cancel()
 		return ask(bounded)
 	})
+}
+
+// patiently asks again while there is no coordinator: brokers make their topics
+// for groups and transactions at the first question.
+func patiently[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+	for {
+		answer, err := ask(ctx)
+		passing := errors.Is(err, kerr.CoordinatorNotAvailable) || errors.Is(err, kerr.CoordinatorLoadInProgress) || errors.Is(err, kerr.NotCoordinator)
+		if !passing {
+			return answer, err
+		}
+		select {
+		case <-ctx.Done():
+			return answer, err
+		case <-time.After(probePause):
+		}
+	}
 }
 
 func (e *exam) close() { e.client.Close() }

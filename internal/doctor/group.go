@@ -99,8 +99,13 @@ type positions struct {
 // positions asks for them. A partition without a committed offset is not in
 // that map.
 func (e *exam) positions(ctx context.Context) (*positions, error) {
+	if _, err := e.topic(topics.CustomerEvents); err != nil {
+		return nil, err
+	}
 	all := &positions{start: map[int32]int64{}, end: map[int32]int64{}, committed: map[int32]int64{}}
-	committed, err := e.admin.FetchOffsets(ctx, e.cfg.Group)
+	committed, err := patiently(ctx, func(ctx context.Context) (kadm.OffsetResponses, error) {
+		return e.admin.FetchOffsets(ctx, e.cfg.Group)
+	})
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, fmt.Errorf("ask for the offsets of group %s: %w", e.cfg.Group, err)
 	}

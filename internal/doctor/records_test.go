@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"billstream/internal/doctor"
 	"billstream/internal/topics"
@@ -137,6 +139,54 @@ func TestATransactionThatStaysOpenIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, l.look(t, nil), "transactions", "ok: open transactions on our topics are none")
+}
+
+func TestATransactionThatNobodyEndsIsToldApart(t *testing.T) {
+	t.Parallel()
+	l, c := embedded(t, 1)
+	l.begin(t, "billing-gone", time.Minute)
+	var r *doctor.Report
+	tooOld := func(context.Context) bool {
+		r = l.look(t, func(c *doctor.Config) { c.TransactionTimeout = time.Millisecond })
+		return r.Count(doctor.Problem) > 0
+	}
+	c.ControlKey(int16(kmsg.ListTransactions), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		return req.ResponseKind(), nil, true
+	})
+	eventually(t, "it is too old", tooOld)
+	want(t, r, "transactions", "problem: transaction of producer … is open for …s from billing-table/1@0 on, want at most 1ms")
+	if got := hint(r, "transactions"); !strings.HasSuffix(got, "abort --topic billing-table --partition 1 --start-offset 0") {
+		t.Errorf("hint is %q, want the command", got)
+	}
+}
+
+func TestATransactionThatItsCoordinatorHasEndedIsToldApart(t *testing.T) {
+	t.Parallel()
+	l, c := embedded(t, 1)
+	l.begin(t, "billing-gone", time.Minute)
+	listed, err := l.admin.ListTransactions(t.Context(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.ControlKey(int16(kmsg.DescribeTransactions), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		resp := req.ResponseKind().(*kmsg.DescribeTransactionsResponse)
+		state := kmsg.NewDescribeTransactionsResponseTransactionState()
+		state.TransactionalID, state.State, state.StartTimestamp = "billing-gone", "CompleteAbort", time.Now().UnixMilli()
+		state.ProducerID = listed["billing-gone"].ProducerID
+		resp.TransactionStates = append(resp.TransactionStates, state)
+		return resp, nil, true
+	})
+	var r *doctor.Report
+	eventually(t, "it is too old", func(context.Context) bool {
+		r = l.look(t, func(c *doctor.Config) { c.TransactionTimeout = time.Millisecond })
+		return r.Count(doctor.Problem) > 0
+	})
+	want(t, r, "transactions", "problem: transaction of billing-gone (CompleteAbort) is open for …s from billing-table/1@0 on, want at most 1ms")
+	if got := hint(r, "transactions"); !strings.HasPrefix(got, "its coordinator has forgotten it") {
+		t.Errorf("hint is %q, want that nothing ends it by itself", got)
+	}
 }
 
 // hangs waits until the open transaction is older than is allowed.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // Status is what a check came to.
@@ -60,8 +62,11 @@ func (f *findings) add(s Status, hint, format string, args ...any) {
 
 // unknown says what could not be found out, and why.
 func (f *findings) unknown(what string, err error) {
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		err = errors.New("no answer in time")
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		err = errors.New("the topic is missing")
 	}
 	f.add(Unknown, "", "%s cannot be told: %v", what, err)
 }

@@ -42,7 +42,7 @@ func rights(ctx context.Context, e *exam, f *findings) {
 				continue
 			}
 			a.Name = topics.TransactionalPrefix(e.cfg.Group)
-			err = e.transactionalRight(ctx)
+			_, err = patiently(ctx, e.transactionalRight)
 		}
 		e.judgeRight(f, a, err)
 	}
@@ -106,46 +106,50 @@ func (e *exam) groupRight(ctx context.Context, a topics.ACL) error {
 	case err != nil:
 		return err
 	case g.ErrorCode != 0, g.AuthorizedOperations == noOperations:
-		return e.heartbeat(ctx)
+		_, err := patiently(ctx, e.heartbeat)
+		return err
 	case !may(g.AuthorizedOperations, a.Operation):
 		return kerr.GroupAuthorizationFailed
 	}
 	return nil
 }
 
+// nothing is the answer to a question that is asked for its error.
+type nothing struct{}
+
 // heartbeat sends one under the name of no member.
-func (e *exam) heartbeat(ctx context.Context) error {
+func (e *exam) heartbeat(ctx context.Context) (nothing, error) {
 	req := kmsg.NewPtrHeartbeatRequest()
 	req.Group, req.Generation, req.MemberID = e.cfg.Group, -1, "billstream-doctor"
 	resp, err := req.RequestWith(ctx, e.client)
 	if err != nil {
-		return err
+		return nothing{}, err
 	}
 	switch err := kerr.ErrorForCode(resp.ErrorCode); {
 	case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.GroupIDNotFound), errors.Is(err, kerr.IllegalGeneration):
-		return nil
+		return nothing{}, nil
 	default:
-		return err
+		return nothing{}, err
 	}
 }
 
 // transactionalRight asks to end a transaction of a producer that cannot exist.
 // Nothing is ended: who may not write is told so, and who may, that there is no
 // such producer.
-func (e *exam) transactionalRight(ctx context.Context) error {
+func (e *exam) transactionalRight(ctx context.Context) (nothing, error) {
 	req := kmsg.NewPtrEndTxnRequest()
 	req.TransactionalID, req.ProducerID = e.transactionalID(), math.MaxInt64
 	resp, err := req.RequestWith(ctx, e.client)
 	if err != nil {
-		return err
+		return nothing{}, err
 	}
 	switch err := kerr.ErrorForCode(resp.ErrorCode); {
 	case errors.Is(err, kerr.InvalidProducerIDMapping), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.ProducerFenced):
-		return nil
+		return nothing{}, nil
 	case err == nil:
-		return errors.New("the broker ended what was never begun")
+		return nothing{}, errors.New("the broker ended what was never begun")
 	default:
-		return err
+		return nothing{}, err
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"billstream/internal/topics"
@@ -116,9 +115,6 @@ func partitioner(_ context.Context, e *exam, f *findings) {
 	read := 0
 	for _, name := range []string{topics.CustomerEvents, topics.BillingTable} {
 		s, err := e.samples[name]()
-		if errors.Is(err, kerr.UnknownTopicOrPartition) {
-			err = errors.New("the topic is missing")
-		}
 		if err != nil {
 			f.unknown("partitioner of topic "+name, err)
 			continue

@@ -110,8 +110,10 @@ func replicas(_ context.Context, e *exam, f *findings) {
 	if err != nil {
 		configs = map[string]described{}
 	}
+	looked := false
 	for _, name := range append(topics.Names(), groupOffsets, transactionState) {
 		t, err := e.topic(name)
+		looked = looked || err == nil && !t.IsInternal
 		switch {
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			continue // said elsewhere, or not made yet
@@ -125,6 +127,9 @@ func replicas(_ context.Context, e *exam, f *findings) {
 			f.add(Warning, "add replicas with Kafka's own kafka-reassign-partitions: without this topic the group stands still",
 				"topic %s: replication is %d, want %d", name, got, want)
 		}
+	}
+	if !looked && f.none() {
+		f.unknown("copies", kerr.UnknownTopicOrPartition)
 	}
 	f.okay("every copy of every partition is in sync")
 }
