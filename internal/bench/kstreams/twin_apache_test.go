@@ -30,41 +30,46 @@ func table(changelog map[string][]string) map[string]string {
 	return last
 }
 
-// reference is what an arm in Go makes of the events that are in the input.
-func (l *lab) reference(n int) (updates map[string][]string, rows map[string]string) {
-	l.t.Helper()
-	s := l.spec("alo", "reference", "reference-table")
-	c := arm(l.t, s)
-	updates = l.await(s.Output, n)
-	c.stop()
-	return updates, table(l.await("reference-table", -1))
+// made is what comes of some events: updates by customer, and the last rows.
+type made struct {
+	updates map[string][]string
+	rows    map[string]string
 }
 
-func TestTheTwinFoldsAsTheArmsInGoDo(t *testing.T) {
+// reference is what an arm in Go makes of the events, on the embedded broker.
+func reference(t *testing.T, events []record) made {
+	t.Helper()
 	b, err := devbroker.Start(devbroker.Options{Dir: t.TempDir(), Addr: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = b.Close() })
+	defer func() { _ = b.Close() }()
 	l := newLab(t, []string{b.Addr()})
 	l.topic("events", nil)
-	events := makeEvents(1, 3000)
 	l.send(events)
-	wantUpdates, wantRows := l.reference(len(events))
+	s := l.spec("alo", "reference", "reference-table")
+	c := arm(l.t, s)
+	updates := l.await(s.Output, len(events))
+	c.stop()
+	return made{updates, table(l.await("reference-table", -1))}
+}
 
+func TestTheTwinFoldsAsTheArmsInGoDo(t *testing.T) {
+	events := makeEvents(1, 3000)
+	want := reference(t, events)
 	c := twin(t, spec{Way: "fold"})
-	gotUpdates, gotRows := map[string][]string{}, map[string]string{}
+	got := made{map[string][]string{}, map[string]string{}}
 	for _, e := range events {
 		row := "-"
-		if r, ok := gotRows[e.key]; ok {
+		if r, ok := got.rows[e.key]; ok {
 			row = hex.EncodeToString([]byte(r))
 		}
 		row, update, _ := strings.Cut(c.ask(hex.EncodeToString([]byte(e.value))+" "+row), " ")
-		gotRows[e.key] = unhex(t, row)
-		gotUpdates[e.key] = append(gotUpdates[e.key], unhex(t, update))
+		got.rows[e.key] = unhex(t, row)
+		got.updates[e.key] = append(got.updates[e.key], unhex(t, update))
 	}
 	c.stop()
-	compare(t, gotUpdates, wantUpdates, gotRows, wantRows)
+	compare(t, got, want)
 }
 
 func unhex(t *testing.T, s string) string {
@@ -76,36 +81,34 @@ func unhex(t *testing.T, s string) string {
 	return string(b)
 }
 
-func compare(t *testing.T, updates, wantUpdates map[string][]string, rows, wantRows map[string]string) {
+func compare(t *testing.T, got, want made) {
 	t.Helper()
-	if !maps.Equal(rows, wantRows) {
-		t.Errorf("%d rows are others than the %d of the arm in Go", len(rows), len(wantRows))
+	if !maps.Equal(got.rows, want.rows) {
+		t.Errorf("%d rows are others than the %d of the arm in Go", len(got.rows), len(want.rows))
 	}
-	if !maps.EqualFunc(updates, wantUpdates, slices.Equal) {
-		t.Errorf("updates of %d customers are others than those of %d by the arm in Go", len(updates), len(wantUpdates))
+	if !maps.EqualFunc(got.updates, want.updates, slices.Equal) {
+		t.Errorf("updates of %d customers are others than those of %d by the arm in Go", len(got.updates), len(want.updates))
 	}
 }
 
 func TestOnApacheKafka(t *testing.T) {
+	events := makeEvents(2, 20_000)
+	want := reference(t, events)
 	c := kafkatest.Apache(t, kafkatest.Options{})
 	l := newLab(t, c.Addrs())
 	l.topic("events", nil)
-	events := makeEvents(2, 20_000)
-	var updates map[string][]string
-	var rows map[string]string
 	t.Run("every way does the job of the arms in Go", func(t *testing.T) {
-		updates, rows = everyWay(l.in(t), events)
+		everyWay(l.in(t), events, want)
 	})
 	t.Run("a spoiled twin is wrong in its updates", func(t *testing.T) {
-		spoiled(l.in(t), events, updates, rows)
+		spoiled(l.in(t), events, want)
 	})
 	t.Run("a twin that cannot go on says why and ends", func(t *testing.T) {
 		brokenEvent(l.in(t))
 	})
 }
 
-// everyWay returns what the arm in Go has made of the events.
-func everyWay(l *lab, events []record) (updates map[string][]string, rows map[string]string) {
+func everyWay(l *lab, events []record, want made) {
 	first, second := events[:12_000], events[12_000:]
 	l.send(first)
 	ways := []string{kstreams.AtLeastOnce, kstreams.AtLeastOnceMemory, kstreams.ExactlyOnce, kstreams.ExactlyOnceMemory}
@@ -115,21 +118,20 @@ func everyWay(l *lab, events []record) (updates map[string][]string, rows map[st
 		runTwin(l, specs[way], len(first), 0)
 	}
 	l.send(second)
-	updates, rows = l.reference(len(events))
-	for _, way := range ways {
+	// Backward, so that one comes right after its own first run.
+	for _, way := range slices.Backward(ways) {
 		s := specs[way]
 		s.Dir = l.t.TempDir() // rows must come from the changelog
 		s.Threads = 2
 		s.Instance = "second"
 		runTwin(l, s, len(second), len(first))
-		got := table(l.await(kstreams.Changelog(way), -1))
-		compare(l.t, l.await(s.Output, len(events)), updates, got, rows)
+		compare(l.t, made{l.await(s.Output, len(events)), table(l.await(kstreams.Changelog(way), -1))}, want)
 	}
-	return updates, rows
 }
 
-// sessionTimeout is when Kafka gives up a member that has not left.
-const sessionTimeout = 45 * time.Second
+// sessionTimeout is when Kafka gives up a member that has not left, but for what
+// a test takes between two runs.
+const sessionTimeout = 40 * time.Second
 
 // runTwin runs the twin until n more updates are committed than before, and
 // checks what it says of itself.
@@ -157,7 +159,7 @@ func runTwin(l *lab, s spec, n, before int) {
 	l.t.Logf("%s: %d updates in %v, closed in %v, %v of CPU, %d MiB", s.Way, n, took, time.Since(stopping), u.CPU, u.PeakRSS>>20)
 }
 
-func spoiled(l *lab, events []record, updates map[string][]string, rows map[string]string) {
+func spoiled(l *lab, events []record, want made) {
 	s := l.spec(kstreams.ExactlyOnceMemory, "spoiled", kstreams.Changelog("spoiled"))
 	s.Spoil = true
 	runTwin(l, s, len(events), 0)
@@ -167,11 +169,11 @@ func spoiled(l *lab, events []record, updates map[string][]string, rows map[stri
 		n := seen[e.key]
 		seen[e.key]++
 		cents, _ := binary.Varint([]byte(e.value[amount:]))
-		if right := got[e.key][n] == updates[e.key][n]; right != (cents%100 != 0) {
+		if right := got[e.key][n] == want.updates[e.key][n]; right != (cents%100 != 0) {
 			l.t.Fatalf("update of an event over %d cents is right: %t, want only those over whole euros wrong", cents, right)
 		}
 	}
-	if !maps.Equal(table(l.await(kstreams.Changelog("spoiled"), -1)), rows) {
+	if !maps.Equal(table(l.await(kstreams.Changelog("spoiled"), -1)), want.rows) {
 		l.t.Error("rows are wrong too, want only updates so")
 	}
 }
