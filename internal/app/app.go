@@ -107,7 +107,7 @@ func New(c Config, o Options) (*App, error) {
 		o.Notice = io.Discard
 	}
 	reg := prometheus.NewRegistry()
-	a := &App{cfg: c, opt: o, registry: reg, handler: newSwitchable(), broker: &brokerCheck{now: time.Now}, ready: make(chan struct{})}
+	a := &App{cfg: c, opt: o, registry: reg, handler: newSwitchable(), broker: &brokerCheck{now: time.Now, denials: newDenials(time.Now)}, ready: make(chan struct{})}
 	a.log = slog.New(newLogHandler(o.Log, reg, time.Now))
 	a.life = newLifecycle(reg, time.Now)
 	a.health = newHealth(reg, time.Now, a.log, a.checks())

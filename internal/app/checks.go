@@ -3,6 +3,8 @@ package app
 import (
 	"fmt"
 	"time"
+
+	"billstream/internal/topics"
 )
 
 // checks are the lines of /readyz. Each reads what the parts know; none asks
@@ -24,7 +26,7 @@ func (a *App) brokerAnswers() (bool, string) {
 	switch {
 	case !ever:
 		return false, "no broker has answered yet"
-	case ago > a.cfg.ReadyGrace:
+	case ago > max(a.cfg.ReadyGrace, 2*brokerEvery): // less is no sign: it is not asked more often
 		return false, fmt.Sprintf("no broker has answered for %s", ago.Round(time.Second))
 	}
 	return true, ""
@@ -41,6 +43,9 @@ func (a *App) groupJoined() (bool, string) {
 	}
 	if s := a.group.engine.Status(); s.Generation == 0 {
 		return false, s.Reason
+	}
+	if missing := a.broker.denials.longer(a.cfg.ReadyGrace, toRead(topics.CustomerEvents), toRead(topics.BillingTable)); missing != "" {
+		return false, missing
 	}
 	return true, ""
 }
@@ -73,6 +78,9 @@ func (a *App) writerCommits() (bool, string) {
 		return true, ""
 	}
 	s := a.group.engine.Status()
+	if denied := a.writerDenied(s); denied != "" {
+		return false, denied
+	}
 	stopped := !s.Running && time.Since(s.Since) > commitGrace
 	switch {
 	case s.WriterError != "" && (stopped || s.EpochAge > commitGrace):
@@ -89,6 +97,9 @@ func (a *App) viewRecovered() (bool, string) {
 	}
 	if !a.built.Load() {
 		return false, "not started"
+	}
+	if missing := a.broker.denials.longer(a.cfg.ReadyGrace, toRead(topics.BillingTable)); missing != "" {
+		return false, missing
 	}
 	for p := range a.input.Partitions {
 		if remaining, ok := a.view.recovery.Ready(p); !ok {

@@ -56,6 +56,7 @@ func (a *App) startGroup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w = &witness{Writer: w, denials: a.broker.denials}
 	a.started("writer", func(context.Context) error { w.Close(); return nil })
 	a.group = &group{
 		brokers: a.kafka.Brokers, log: a.log,

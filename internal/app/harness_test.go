@@ -25,6 +25,7 @@ type process struct {
 	app    *app.App
 	broker string
 	cancel func()
+	ready  chan struct{} // closed when it first got ready
 	ended  chan struct{} // closed when Run has returned
 	err    error         // of Run, once ended
 	known  bool          // somebody has looked at err
@@ -55,10 +56,25 @@ func config(dir string) app.Config {
 // start runs a process until the test ends and waits until it is ready.
 func start(t *testing.T, c app.Config) *process {
 	t.Helper()
+	p := begin(t, c, t.Output())
+	select {
+	case <-p.ready:
+	case <-p.ended:
+		t.Fatalf("process ended with %v, want it ready", p.result())
+	case <-time.After(30 * time.Second):
+		t.Fatal("process is not ready after 30 s")
+	}
+	p.broker = p.app.Addresses().Broker
+	return p
+}
+
+// begin runs a process until the test ends. What it has to say goes to out.
+func begin(t *testing.T, c app.Config, out io.Writer) *process {
+	t.Helper()
 	ready := make(chan struct{})
 	a, err := app.New(c, app.Options{
-		Log:     slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}),
-		Notice:  t.Output(),
+		Log:     slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelInfo}),
+		Notice:  out,
 		Version: "test",
 		OnReady: func(context.Context, *app.App) error { close(ready); return nil },
 	})
@@ -66,7 +82,7 @@ func start(t *testing.T, c app.Config) *process {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	p := &process{t: t, app: a, cancel: cancel, ended: make(chan struct{})}
+	p := &process{t: t, app: a, cancel: cancel, ready: ready, ended: make(chan struct{})}
 	go func() {
 		defer close(p.ended)
 		p.err = a.Run(ctx)
@@ -76,14 +92,6 @@ func start(t *testing.T, c app.Config) *process {
 			t.Errorf("process ended with %v, want a clean stop", p.err)
 		}
 	})
-	select {
-	case <-ready:
-	case <-p.ended:
-		t.Fatalf("process ended with %v, want it ready", p.result())
-	case <-time.After(30 * time.Second):
-		t.Fatal("process is not ready after 30 s")
-	}
-	p.broker = a.Addresses().Broker
 	return p
 }
 

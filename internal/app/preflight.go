@@ -73,7 +73,7 @@ func (a *App) preflight(ctx context.Context) error {
 		return err
 	}
 	a.admin = admin
-	a.broker.ask = admin.ClusterID
+	a.broker.ask, a.broker.mayRead, a.broker.reads = admin.ClusterID, admin.MayRead, a.cfg.reads()
 	a.started("admin client", func(context.Context) error { return admin.Close() })
 	if a.cfg.Embedded() {
 		if _, err := applyTopics(ctx, admin, a.cfg.topicOptions()); err != nil {
@@ -126,7 +126,9 @@ type deniedError struct{ error }
 func (e *deniedError) Unwrap() error { return e.error }
 
 // Hint says what to do about it, in one line.
-func (e *deniedError) Hint() string { return "see which rights are needed: billstream topics plan --acls" }
+func (e *deniedError) Hint() string {
+	return "see which rights are needed: billstream topics plan --acls"
+}
 
 // forbidden adds the hint to an error about rights.
 func forbidden(err error) error {
@@ -136,14 +138,18 @@ func forbidden(err error) error {
 	return err
 }
 
+// reads are the topics that the process reads from.
+func (c *Config) reads() []string {
+	if c.has(RoleProcessor) {
+		return []string{topics.BillingTable, topics.CustomerEvents}
+	}
+	return []string{topics.BillingTable}
+}
+
 // mayRead asks for the rights that would be missed late: that to the table is
 // used by the first recovery, and the first process of all has none.
 func (a *App) mayRead(ctx context.Context) error {
-	names := []string{topics.BillingTable}
-	if a.cfg.has(RoleProcessor) {
-		names = append(names, topics.CustomerEvents)
-	}
-	for _, name := range names {
+	for _, name := range a.cfg.reads() {
 		if err := a.admin.MayRead(ctx, name); err != nil {
 			return err
 		}

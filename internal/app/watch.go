@@ -156,10 +156,15 @@ func (a *App) progress() Progress {
 	return p
 }
 
-// brokerCheck asks from time to time whether a broker answers.
+// brokerCheck asks from time to time whether a broker answers, and whether it
+// still lets us read.
 type brokerCheck struct {
-	now func() time.Time
-	ask func(context.Context) (string, error) // nil until there is a client
+	now     func() time.Time
+	ask     func(context.Context) (string, error)         // nil until there is a client
+	mayRead func(ctx context.Context, topic string) error // the same
+	reads   []string                                      // topics
+
+	denials *denials
 
 	mu   sync.Mutex
 	good time.Time // of the last answer
@@ -174,6 +179,7 @@ func (b *brokerCheck) run(ctx context.Context) error {
 			b.mu.Lock()
 			b.good = b.now()
 			b.mu.Unlock()
+			b.askRights(ctx)
 		}
 		select {
 		case <-ctx.Done():

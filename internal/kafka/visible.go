@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -181,9 +182,11 @@ func (a *AdminClient) scan(ctx context.Context, topic string, partition int32, f
 const maxEmpty = 100
 
 // MayRead reports whether the records of a topic may be read, as an error that
-// is Denied if not. What else keeps a broker from answering is no error here.
+// is Denied if not. What else keeps a broker from answering is no error here. No
+// record is read: brokers look at the right before the offset, which is none of
+// a record.
 func (a *AdminClient) MayRead(ctx context.Context, topic string) error {
-	_, err := ask(ctx, func() (*sarama.FetchResponseBlock, error) { return a.fetch(topic, 0, 0) })
+	_, err := ask(ctx, func() (*sarama.FetchResponseBlock, error) { return a.fetch(topic, 0, math.MaxInt64) })
 	if Denied(err) {
 		return fmt.Errorf("read topic %s: %w", topic, err)
 	}
