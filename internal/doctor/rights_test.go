@@ -104,6 +104,26 @@ func TestEachRightThatIsMissingIsNamed(t *testing.T) {
 	}
 }
 
+func TestSettingsThatAreHiddenAreUnknownAndTheShapeIsNot(t *testing.T) {
+	t.Parallel()
+	l := strict(t, slices.DeleteFunc(grants(), func(a topics.ACL) bool { return a.Operation == topics.DescribeConfigs }))
+	var sentences []string
+	for _, name := range topics.Names() {
+		sentences = append(sentences, "warning: topic "+name+": replication is 1, want 3: the loss of one broker loses it")
+	}
+	for _, name := range topics.Names() {
+		sentences = append(sentences, "unknown: settings of topic "+name+" cannot be told: TOPIC_AUTHORIZATION_FAILED: …")
+	}
+	want(t, l.look(t, nil), "topics", sentences...)
+}
+
+func TestAtLeastOnceNeedsNoTransactionalID(t *testing.T) {
+	t.Parallel()
+	l := strict(t, slices.DeleteFunc(grants(), func(a topics.ACL) bool { return a.Resource == topics.TransactionalResource }))
+	r := l.look(t, func(c *doctor.Config) { c.Guarantee = doctor.AtLeastOnce })
+	want(t, r, "rights", "ok: rights are those that the role processor needs")
+}
+
 func TestWithoutAnyRightNothingIsOKThatNeedsOne(t *testing.T) {
 	t.Parallel()
 	r := strict(t, nil).look(t, nil)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 
@@ -25,15 +24,17 @@ func settings(_ context.Context, e *exam, f *findings) {
 		f.unknown("settings of the topics", err)
 		return
 	}
-	for _, name := range sorted(hidden) {
-		f.unknown(fmt.Sprintf("settings of topic %s", name), hidden[name])
+	for _, name := range topics.Names() {
+		if err := hidden[name]; err != nil {
+			f.unknown("settings of topic "+name, err)
+		}
 	}
 	o := topics.Options{Partitions: e.cfg.Partitions, Replication: e.replication()}
 	refused, warnings := topics.Check(o, found)
 	told := map[string]bool{}
 	for _, r := range refused {
-		if hidden[r.Topic] != nil && r.Setting == "" {
-			continue // whether it is missing, nobody would tell us
+		if hidden[r.Topic] != nil && (r.Setting == "" || topics.Known(r.Setting)) {
+			continue // whether it is missing or set otherwise, nobody tells us
 		}
 		told[r.Topic+" "+r.Setting] = true
 		f.add(Problem, r.Hint(), "%v", r)
@@ -59,7 +60,7 @@ func settings(_ context.Context, e *exam, f *findings) {
 func dangers(f *findings, found map[string]topics.Topic, hidden map[string]error) {
 	for _, name := range topics.Names() {
 		t, ok := found[name]
-		if !ok || hidden[name] != nil {
+		if !ok {
 			continue
 		}
 		if n, err := strconv.Atoi(t.Config[topics.MinInSync]); err == nil && n > int(t.Replication) {
@@ -74,32 +75,30 @@ func dangers(f *findings, found map[string]topics.Topic, hidden map[string]error
 }
 
 // found returns the topics that exist. Those whose settings we may not see are
-// hidden, with the reason: they come with the settings that are wanted, so that
-// only their shape is judged, or not at all.
+// hidden, with the reason: of them only the shape is known, or nothing at all.
 func (e *exam) found() (map[string]topics.Topic, map[string]error, error) {
 	configs, err := e.configs()
 	if err != nil {
 		return nil, nil, err
 	}
 	found, hidden := map[string]topics.Topic{}, map[string]error{}
-	for _, want := range topics.Wanted(topics.Options{}) {
-		t, err := e.topic(want.Name)
+	for _, name := range topics.Names() {
+		t, err := e.topic(name)
 		switch {
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			continue
 		case err != nil:
-			hidden[want.Name] = err
+			hidden[name] = err
 			continue
 		}
-		one := topics.Topic{Name: want.Name, Partitions: int32(len(t.Partitions)), Replication: copies(t), Config: map[string]string{}}
-		switch c := configs[want.Name]; {
-		case c.err != nil:
-			hidden[want.Name] = c.err
-			maps.Copy(one.Config, want.Config)
-		default:
-			maps.Copy(one.Config, c.values)
+		config := configs[name]
+		if config.err != nil {
+			hidden[name] = config.err
 		}
-		found[want.Name] = one
+		if config.values == nil {
+			config.values = map[string]string{}
+		}
+		found[name] = topics.Topic{Name: name, Partitions: int32(len(t.Partitions)), Replication: copies(t), Config: config.values}
 	}
 	return found, hidden, nil
 }
