@@ -205,6 +205,23 @@ func TestSettingsOfTopicsAreCompared(t *testing.T) {
 	)
 }
 
+func TestFewerCopiesThanAreWantedAreAWarning(t *testing.T) {
+	t.Parallel()
+	c, err := kfake.NewCluster(kfake.NumBrokers(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	l := newLab(t, c.ListenAddrs()...)
+	l.create(t, 2, nil)
+	want(t, l.look(t, nil), "topics", "ok: topics are as wanted, with 4 partitions each")
+	var sentences []string
+	for _, name := range topics.Names() {
+		sentences = append(sentences, "warning: topic "+name+": replication is 2, want 3")
+	}
+	want(t, l.look(t, func(c *doctor.Config) { c.Replication = 3 }), "topics", sentences...)
+}
+
 func TestCopiesThatAreMissingAreFound(t *testing.T) {
 	t.Parallel()
 	l, c := embedded(t, 1)

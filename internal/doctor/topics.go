@@ -17,6 +17,9 @@ import (
 // broker.
 const uncleanElection = "unclean.leader.election.enable"
 
+// reassign is how copies are added.
+const reassign = "add replicas with Kafka's own kafka-reassign-partitions"
+
 // settings compares the topics with what the group needs.
 func settings(_ context.Context, e *exam, f *findings) {
 	found, hidden, err := e.found()
@@ -40,7 +43,7 @@ func settings(_ context.Context, e *exam, f *findings) {
 		f.add(Problem, r.Hint(), "%v", r)
 	}
 	for _, w := range warnings {
-		f.add(Warning, "add replicas with Kafka's own kafka-reassign-partitions", "%s", w)
+		f.add(Warning, reassign, "%s", w)
 	}
 	for _, step := range topics.Plan(o, found) {
 		if step.Action != topics.Alter || told[step.Topic.Name+" "+step.Setting] || hidden[step.Topic.Name] != nil {
@@ -52,12 +55,12 @@ func settings(_ context.Context, e *exam, f *findings) {
 		}
 		f.add(Warning, "billstream topics apply", "topic %s: %s is %s, want %s", step.Topic.Name, step.Setting, got, step.Wanted)
 	}
-	dangers(f, found, hidden)
+	dangers(f, found, e.cfg.Replication)
 	f.okay("topics are as wanted, with %d partitions each", found[topics.CustomerEvents].Partitions)
 }
 
 // dangers looks for settings that Check leaves to their owner.
-func dangers(f *findings, found map[string]topics.Topic, hidden map[string]error) {
+func dangers(f *findings, found map[string]topics.Topic, replication int16) {
 	for _, name := range topics.Names() {
 		t, ok := found[name]
 		if !ok {
@@ -66,6 +69,9 @@ func dangers(f *findings, found map[string]topics.Topic, hidden map[string]error
 		if n, err := strconv.Atoi(t.Config[topics.MinInSync]); err == nil && n > int(t.Replication) {
 			f.add(Problem, "lower it: nothing can be written",
 				"topic %s: %s is %d, want at most %d, the replication", name, topics.MinInSync, n, t.Replication)
+		}
+		if t.Replication > 1 && t.Replication < replication { // of 1, Check warns
+			f.add(Warning, reassign, "topic %s: replication is %d, want %d", name, t.Replication, replication)
 		}
 		if t.Config[uncleanElection] == "true" {
 			f.add(Warning, "a broker that comes back empty would become leader, and committed records be gone",
@@ -123,7 +129,7 @@ func replicas(_ context.Context, e *exam, f *findings) {
 		minimum, _ := strconv.Atoi(configs[name].values[topics.MinInSync])
 		copiesOf(f, t, max(minimum, 1))
 		if got, want := copies(t), e.replication(); t.IsInternal && got < want {
-			f.add(Warning, "add replicas with Kafka's own kafka-reassign-partitions: without this topic the group stands still",
+			f.add(Warning, reassign+": without this topic the group stands still",
 				"topic %s: replication is %d, want %d", name, got, want)
 		}
 	}
