@@ -38,6 +38,10 @@ const (
 	fetchTimeout = 10 * time.Second
 	// fetchAgain lies between two tries while the old token is still good.
 	fetchAgain = 5 * time.Second
+	// leastLife is what a token has left at a login, if its issuer grants so
+	// much. A session ends with its token (KIP-368), and clients renew it one
+	// second before that: a broker refuses that within a second of the login.
+	leastLife = 10 * time.Second
 )
 
 // fetched is a token that is given for client credentials. It is kept for 80 %
@@ -64,7 +68,7 @@ func (f *fetched) token(ctx context.Context) (string, error) {
 	case err == nil:
 		f.last, f.expires, f.refresh = fresh.AccessToken, now, now
 		if life := time.Until(fresh.Expiry); life > 0 {
-			f.expires, f.refresh = now.Add(life), now.Add(life*8/10)
+			f.expires, f.refresh = now.Add(life), now.Add(min(life*8/10, life-leastLife))
 		}
 	case now.Before(f.expires):
 		f.refresh = now.Add(min(fetchAgain, f.expires.Sub(now)))

@@ -4,7 +4,9 @@ package authtest
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/pbkdf2"
 	"crypto/rand"
+	"crypto/sha512"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -132,4 +134,14 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 
 func block(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// Salted is what a broker keeps of a password for SCRAM-SHA-512 (RFC 5802, 3).
+func Salted(t testing.TB, password string, salt []byte, iterations int) []byte {
+	t.Helper()
+	key, err := pbkdf2.Key(sha512.New, password, salt, iterations, sha512.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
