@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -16,16 +18,25 @@ import (
 type benchCommand struct {
 	outputFlag
 	progressFlag
-	Arms       []string      `default:"stock,alo,eos" help:"What to compare: stock is goka as it comes, alo and eos are this program's engine, at-least-once and exactly-once; eos-unpositioned is eos without position rows."`
+	Arms       []string      `default:"stock,alo,eos" help:"What to compare: stock is goka as it comes, alo and eos are this program's engine, at-least-once and exactly-once; eos-unpositioned is eos without position rows, floor a bare loop with the writer of eos. kstreams-alo, kstreams-alo-mem, kstreams-eos and kstreams-eos-mem are Kafka Streams, with RocksDB or in memory; they need Java and Apache Kafka."`
 	Rounds     int           `default:"5" help:"Rounds that count; one more goes before them."`
 	Events     int           `default:"1000000" help:"Events of a round."`
 	Customers  int           `default:"200000" help:"Customers whom the events are about."`
 	Partitions int32         `default:"4" help:"Partitions of every topic that is made."`
 	Rates      []string      `default:"500" help:"Events per second at which latency is measured; 0 for none."`
 	RateTime   time.Duration `default:"10s" help:"How long every rate is kept up."`
-	Brokers    []string      `help:"Kafka to run against; none for the embedded broker, as a process of its own." placeholder:"HOST:PORT"`
+	Restore    bool          `help:"After every run, start the arm again without its files and wait until all partitions answer."`
+	Rebalance  bool          `help:"Measure for how long nothing comes while a second member joins and leaves, at 1,000 events per second."`
+	Repeats    int           `default:"1" help:"How often to measure at rates, and rebalances."`
+	Broker     string        `enum:"embedded,apache" default:"embedded" help:"Which broker to start, as a process of its own: ${enum}. apache needs Java, and Maven at the first time."`
+	Brokers    []string      `help:"Kafka to run against, in place of one that is started." placeholder:"HOST:PORT"`
+	Pin        bool          `help:"Keep the broker to one processor and the arm to another one; needs taskset."`
 	MaxTime    time.Duration `default:"30m" help:"Begin nothing that would probably end later."`
 	Seed       int           `default:"1" help:"Of the events and of the order of the arms."`
+	Chart      string        `help:"Draw the figures there, as SVG." placeholder:"FILE"`
+	Table      bool          `help:"Print the table for a README, in Markdown."`
+	From       string        `help:"Measure nothing: print and draw a report that was written with --output json." placeholder:"FILE"`
+	Profile    string        `help:"Write CPU profiles of the arms in Go into this directory." placeholder:"DIR"`
 	Child      bool          `hidden:"" help:"Be one of the processes that are compared."`
 }
 
@@ -33,12 +44,16 @@ type benchCommand struct {
 func (*benchCommand) Help() string {
 	return `Every arm does the same work on the same events, in a process of its own: one event in, one row read and written, one update out. In each round all arms run in a new order; compare arms by the ratios, which are taken within rounds. An arm whose output is not what the events say ends everything with exit code 1. How fast something is has no influence on the exit code.
 
+CPU time per event is that of the second half of the events, after what warms up has done so; "whole" is that of the whole process. A restore ends when all partitions have answered, and counts only if no row was forgotten.
+
 With --brokers, topics and groups that begin with bench- are made there, and deleted again.
 
 Examples:
 
     billstream bench --rounds 2 --events 200000 --max-time 5m
     billstream bench --arms alo,eos --rates 50,500,5000 --output json
+    billstream bench --broker apache --pin --arms eos,floor,kstreams-eos,kstreams-eos-mem --restore --rebalance --rates 500,5000 --max-time 2h --output json > report.json
+    billstream bench --from report.json --table --chart bench.svg
 `
 }
 
@@ -47,19 +62,46 @@ func (b *benchCommand) Run(ctx context.Context, p *program) error {
 	if b.Child {
 		return bench.Child(ctx, p.stdin, p.stdout)
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find the program's own file: %w", err)
+	report, err := b.report(ctx, p)
+	if o, ok := errors.AsType[*bench.OptionError](err); ok {
+		return &usage{err: o}
 	}
-	rates, err := b.rates()
 	if err != nil {
 		return err
 	}
+	if b.Chart != "" {
+		if err := writeFile(b.Chart, report.Chart); err != nil {
+			return fmt.Errorf("draw the chart: %w", err)
+		}
+	}
+	switch {
+	case b.json():
+		return printJSON(p.stdout, report)
+	case b.Table:
+		return report.Markdown(p.stdout)
+	}
+	return report.Print(p.stdout)
+}
+
+// report measures, or reads what was measured before.
+func (b *benchCommand) report(ctx context.Context, p *program) (*bench.Report, error) {
+	if b.From != "" {
+		return readReport(b.From)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find the program's own file: %w", err)
+	}
+	rates, err := b.rates()
+	if err != nil {
+		return nil, err
+	}
 	o := bench.Options{
-		Exe: []string{self, "bench", "--child"}, Brokers: b.Brokers,
+		Exe: []string{self, "bench", "--child"}, Broker: b.Broker, Brokers: b.Brokers, Pin: b.Pin,
 		Rounds: b.Rounds, Events: b.Events, Customers: b.Customers, Partitions: b.Partitions,
-		Rates: rates, RateTime: b.RateTime, MaxTime: b.MaxTime, Seed: uint64(b.Seed),
-		Revision: readProgramInfo().Revision,
+		Rates: rates, RateTime: b.RateTime, Restore: b.Restore, Rebalance: b.Rebalance, Repeats: b.Repeats,
+		MaxTime: b.MaxTime, Seed: uint64(b.Seed), Revision: readProgramInfo().Revision,
+		Profiles: b.Profile, Command: "billstream bench" + b.call(),
 	}
 	if b.show(p.stderr) {
 		o.Progress = p.stderr.status
@@ -68,17 +110,55 @@ func (b *benchCommand) Run(ctx context.Context, p *program) error {
 	for _, arm := range b.Arms {
 		o.Ways = append(o.Ways, bench.Way(strings.TrimSpace(arm)))
 	}
-	report, err := bench.Run(ctx, o)
-	if o, ok := errors.AsType[*bench.OptionError](err); ok {
-		return &usage{err: o}
+	if b.Profile != "" {
+		if err := os.MkdirAll(b.Profile, 0o750); err != nil {
+			return nil, err
+		}
 	}
+	return bench.Run(ctx, o)
+}
+
+// call is what makes the figures what they are, as flags: without files, hosts
+// and how the report is shown.
+func (b *benchCommand) call() string {
+	call := fmt.Sprintf(" --arms %s --rounds %d --events %d --customers %d --partitions %d --seed %d",
+		strings.Join(b.Arms, ","), b.Rounds, b.Events, b.Customers, b.Partitions, b.Seed)
+	if len(b.Brokers) == 0 {
+		call += " --broker " + b.Broker
+	}
+	call += fmt.Sprintf(" --rates %s --rate-time %v --repeats %d", strings.Join(b.Rates, ","), b.RateTime, b.Repeats)
+	for _, f := range []struct {
+		set  bool
+		name string
+	}{{b.Restore, "restore"}, {b.Rebalance, "rebalance"}, {b.Pin, "pin"}} {
+		if f.set {
+			call += " --" + f.name
+		}
+	}
+	return call
+}
+
+// readReport reads what --output json has written.
+func readReport(name string) (*bench.Report, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	r := new(bench.Report)
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("read the report in %s: %w", name, err)
+	}
+	return r, nil
+}
+
+// writeFile makes a file of what write writes.
+func writeFile(name string, write func(io.Writer) error) (err error) {
+	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
-	if b.json() {
-		return printJSON(p.stdout, report)
-	}
-	return report.Print(p.stdout)
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return write(f)
 }
 
 // rates are the numbers in --rates; 0 stands for none.

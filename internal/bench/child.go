@@ -7,11 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
+	"runtime/pprof"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"billstream/internal/bench/kstreams"
 	"billstream/internal/devbroker"
 )
 
@@ -27,10 +31,18 @@ type spec struct {
 	Partitions int32         `json:"partitions"`
 	Interval   time.Duration `json:"interval"` // longest time between two commits
 	Spoil      bool          `json:"spoil"`    // lose the effect of some events; for tests of the gate
+	Instance   string        `json:"instance"` // tells the second member of a group from the first
+	Threads    int           `json:"threads"`  // of Kafka Streams; 0 means 1
+	Profile    string        `json:"profile"`  // file for a CPU profile, of arms in Go; none: ""
 }
 
-// table is the changelog of an arm's group, as goka names it.
-func (s spec) table() string { return s.Group + "-table" }
+// table is the changelog of an arm's group, as goka and Kafka Streams name it.
+func (s spec) table() string {
+	if s.Way.streams() {
+		return kstreams.Changelog(s.Group)
+	}
+	return s.Group + "-table"
+}
 
 // Lines of the dialogue with a child, beside the spec: it answers the spec with
 // hello and every ask with a sample. The end of its input is the end of its work.
@@ -45,12 +57,13 @@ type arm struct {
 	spec
 	registry  *prometheus.Registry
 	processed atomic.Int64 // events whose callback has ended
+	commits   atomic.Int64 // of an arm that has no metrics
 }
 
 // Child is the other end of Run's processes: the command of Options.Exe calls it
 // with its standard input and output. It returns when in has ended or ctx does,
 // and with an error when the work ends by itself.
-func Child(ctx context.Context, in io.Reader, out io.Writer) error {
+func Child(ctx context.Context, in io.Reader, out io.Writer) (err error) {
 	lines := bufio.NewScanner(in)
 	var s spec
 	if !lines.Scan() {
@@ -60,25 +73,49 @@ func Child(ctx context.Context, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("read what to be: %w", err)
 	}
 	if s.Way == "" {
-		return broker(lines, json.NewEncoder(out), s)
+		return embedded(lines, json.NewEncoder(out), s)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	profiled, err := profile(s.Profile)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, profiled()) }()
 	a := &arm{spec: s, registry: prometheus.NewRegistry()}
 	go func() {
 		defer cancel()
 		// A parent that is gone reads no answer: then the input has ended too.
 		_ = a.serve(lines, json.NewEncoder(out), hello{})
 	}()
-	err := a.run(ctx)
+	err = a.run(ctx)
 	if ctx.Err() == nil {
 		return errors.Join(fmt.Errorf("arm %s ended by itself, want it to wait for more events", s.Way), err)
 	}
 	return nil // what goka says of an interrupted processor does not matter
 }
 
-// broker is the embedded broker until the input ends.
-func broker(lines *bufio.Scanner, out *json.Encoder, s spec) error {
+// profile writes a CPU profile to a file until the func that it returns is
+// called; "" is none.
+func profile(name string) (stop func() error, err error) {
+	if name == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
+}
+
+// embedded is the embedded broker until the input ends.
+func embedded(lines *bufio.Scanner, out *json.Encoder, s spec) error {
 	b, err := devbroker.Start(devbroker.Options{Dir: s.Dir, Addr: "127.0.0.1:0"})
 	if err != nil {
 		return err
@@ -97,6 +134,7 @@ func (a *arm) serve(lines *bufio.Scanner, out *json.Encoder, first hello) error 
 		if err != nil {
 			return err
 		}
+		s.Commits += float64(a.commits.Load())
 		if err := out.Encode(s); err != nil {
 			return err
 		}
@@ -106,8 +144,12 @@ func (a *arm) serve(lines *bufio.Scanner, out *json.Encoder, first hello) error 
 
 // run works until ctx ends.
 func (a *arm) run(ctx context.Context) error {
-	if a.Way == Stock {
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	switch a.Way {
+	case Stock:
 		return a.runStock(ctx)
+	case Floor:
+		return a.runFloor(ctx, log)
 	}
-	return a.runEngine(ctx)
+	return a.runEngine(ctx, log)
 }

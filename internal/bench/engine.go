@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
@@ -23,7 +22,7 @@ import (
 const brokerWait = 10 * time.Second
 
 // runEngine runs the job on our engine until ctx ends, wired as the product is.
-func (a *arm) runEngine(ctx context.Context) (err error) {
+func (a *arm) runEngine(ctx context.Context, log *slog.Logger) (err error) {
 	config := kafka.Config{Brokers: a.Brokers, ClientID: "bench"}
 	admin, err := kafka.OpenAdmin(ctx, config, brokerWait)
 	if err != nil {
@@ -32,7 +31,6 @@ func (a *arm) runEngine(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, admin.Close()) }()
 	clients := kafka.NewClients(config)
 	defer func() { err = errors.Join(err, clients.Close()) }()
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	w, err := a.writer(log)
 	if err != nil {
 		return err
@@ -62,7 +60,7 @@ func (silent) Printf(string, ...any) {}
 
 func (a *arm) writer(log *slog.Logger) (eos.Writer, error) {
 	c := writer.Config{
-		Brokers: a.Brokers, ClientID: "bench-writer", TransactionalID: a.Group + "-bench",
+		Brokers: a.Brokers, ClientID: "bench-writer", TransactionalID: a.Group + "-bench" + a.Instance,
 		Table: a.table(), Group: a.Group, Topics: []string{a.table(), a.Output},
 		Registerer: a.registry, Log: log,
 	}

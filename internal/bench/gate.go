@@ -37,7 +37,7 @@ func (d *digest) add(key string, value []byte) {
 type expected struct {
 	updates digest
 	rows    digest
-	table   map[string]*account // nil once finished
+	table   map[string]*account
 	buffer  []byte
 }
 
@@ -59,7 +59,6 @@ func (x *expected) finish() {
 		x.buffer = a.append(x.buffer[:0])
 		x.rows.add(key, x.buffer)
 	}
-	x.table = nil
 }
 
 // counted is what the gate met on its way.

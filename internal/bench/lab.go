@@ -58,7 +58,33 @@ func (l *lab) makeTopics(ctx context.Context, compact string, names ...string) e
 			return err
 		}
 	}
+	for _, name := range names {
+		if err := l.await(ctx, name); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// topicWait is how long a new topic may take until all its partitions answer.
+const topicWait = 20 * time.Second
+
+// await returns when every partition of a topic has a leader that answers:
+// goka as it comes ends when it meets one that does not.
+func (l *lab) await(ctx context.Context, topic string) error {
+	ctx, cancel := context.WithTimeout(ctx, topicWait)
+	defer cancel()
+	for {
+		_, err := l.ends(ctx, topic)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // dropTopics deletes what a run made; what is not there is no error.
@@ -115,12 +141,12 @@ func (l *lab) ends(ctx context.Context, topic string) (map[int32]int64, error) {
 	return ends, nil
 }
 
-// reader reads all partitions of a topic from the beginning, committed records
-// only. The caller closes it.
-func (l *lab) reader(topic string, more ...kgo.Opt) (*kgo.Client, error) {
+// reader reads all partitions of a topic, committed records only, from the
+// given offsets or from the beginning. The caller closes it.
+func (l *lab) reader(topic string, begin map[int32]int64, more ...kgo.Opt) (*kgo.Client, error) {
 	from := map[int32]kgo.Offset{}
 	for p := range l.partitions {
-		from[p] = kgo.NewOffset().At(0)
+		from[p] = kgo.NewOffset().At(begin[p])
 	}
 	return kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(l.brokers...), kgo.ClientID("bench-reader"),
@@ -137,7 +163,7 @@ func (l *lab) readAll(ctx context.Context, topic string, see func(*kgo.Record) e
 		return err
 	}
 	maps.DeleteFunc(left, func(_ int32, end int64) bool { return end == 0 })
-	r, err := l.reader(topic, kgo.KeepControlRecords())
+	r, err := l.reader(topic, nil, kgo.KeepControlRecords())
 	if err != nil {
 		return err
 	}

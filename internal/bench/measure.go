@@ -21,17 +21,20 @@ const cleanWait = 10 * time.Second
 type bench struct {
 	o      Options
 	lab    *lab
-	broker *process // nil with a foreign broker
+	broker *broker
+	pins   pins
+	twin   []string // the command of Kafka Streams
 	want   *expected
 	input  string
 	runs   int // arms started so far; numbers topics and groups
 }
 
-// Measured is what one arm did in one round. The window is between its first
-// and its last committed update; where most events were processed before it,
-// from the start of the process. What is per event in it is so per event that
-// was processed in it: what waited for a commit when it opened would flatter
-// the arms that collect. Whole is the whole process, its start and end included.
+// Measured is what one arm did in one round. The window is over the second half
+// of the committed updates, when whatever warms up has done so; where most
+// events were processed before it, from the start of the process. What is per
+// event in it is so per event that was processed in it: what waited for a commit
+// when it opened would flatter the arms that collect. Whole is the whole
+// process, its start and end included.
 type Measured struct {
 	Way             Way     `json:"arm"`
 	Round           int     `json:"round"`
@@ -50,10 +53,16 @@ type Measured struct {
 	Phases       map[string]float64 `json:"phase_seconds"` // of the engine, in the window
 	PositionRows int                `json:"position_rows"`
 	FirstSeconds float64            `json:"first_update_seconds"` // from the start of the process
-	Drift        float64            `json:"drift"`                // of the calibration loop, the larger of before and after
-	Load         float64            `json:"load"`                 // of the machine in the minute before
-	Noisy        bool               `json:"noisy"`                // the drift stayed too large
-	FromStart    bool               `json:"from_start"`           // the window is
+	// From the start of a process without files until every partition has
+	// answered; and how many records of the changelog it read per second of it.
+	// 0 where it was not asked for.
+	RestoreSeconds    float64 `json:"restore_seconds,omitempty"`
+	RestoredPerSecond float64 `json:"restored_records_per_second,omitempty"`
+
+	Drift     float64 `json:"drift"`      // of the calibration loop, the larger of before and after
+	Load      float64 `json:"load"`       // of the machine in the minute before
+	Noisy     bool    `json:"noisy"`      // the drift stayed too large
+	FromStart bool    `json:"from_start"` // the window is
 }
 
 // newSpec names fresh topics and a fresh group.
@@ -62,7 +71,7 @@ func (b *bench) newSpec(w Way, input string) spec {
 	group := fmt.Sprintf("%s-%d-%s", b.o.name, b.runs, w)
 	return spec{
 		Way: w, Brokers: b.lab.brokers, Group: group, Input: input, Output: group + "-updates",
-		Partitions: b.o.Partitions, Interval: b.o.CommitInterval,
+		Partitions: b.o.Partitions, Interval: b.o.CommitInterval, Threads: 1,
 		Dir: filepath.Join(b.o.dir, group), Spoil: w == b.o.spoil,
 	}
 }
@@ -70,12 +79,6 @@ func (b *bench) newSpec(w Way, input string) spec {
 // begin makes the topics of s and starts the arm. The func that is returned
 // takes everything away again.
 func (b *bench) begin(ctx context.Context, s spec) (*process, func(), error) {
-	if err := b.lab.makeTopics(ctx, s.table(), s.table(), s.Output); err != nil {
-		return nil, nil, err
-	}
-	if err := os.MkdirAll(s.Dir, 0o750); err != nil {
-		return nil, nil, err
-	}
 	clean := func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanWait)
 		defer cancel()
@@ -85,18 +88,35 @@ func (b *bench) begin(ctx context.Context, s spec) (*process, func(), error) {
 		_ = b.lab.dropTopics(ctx, s.table(), s.Output)
 		_ = os.RemoveAll(s.Dir)
 	}
-	p, err := start(ctx, b.o.Exe, s)
-	if err != nil {
-		clean()
-		return nil, nil, err
+	err := b.lab.makeTopics(ctx, s.table(), s.table(), s.Output)
+	if err == nil {
+		var p *process
+		if p, err = b.launch(ctx, s); err == nil {
+			return p, clean, nil
+		}
 	}
-	return p, clean, nil
+	clean()
+	return nil, nil, err
+}
+
+// launch starts a process of an arm whose topics are there.
+func (b *bench) launch(ctx context.Context, s spec) (*process, error) {
+	if err := os.MkdirAll(s.Dir, 0o750); err != nil {
+		return nil, err
+	}
+	command := b.o.Exe
+	if s.Way.streams() {
+		command = b.twin
+	}
+	return start(ctx, b.pins.command(command), s)
 }
 
 // measure runs one arm over the whole input.
 func (b *bench) measure(ctx context.Context, way Way, round int) (m Measured, err error) {
 	s := b.newSpec(way, b.input)
-	began := time.Now()
+	if b.o.Profiles != "" && !way.streams() {
+		s.Profile = filepath.Join(b.o.Profiles, fmt.Sprintf("%s-%d.pprof", way, round))
+	}
 	p, clean, err := b.begin(ctx, s)
 	if err != nil {
 		return m, err
@@ -120,19 +140,28 @@ func (b *bench) measure(ctx context.Context, way Way, round int) (m Measured, er
 	m.Way, m.Round = way, round
 	m.WholePerEvent = micros(whole) / all
 	m.RowsPerEvent, m.PositionRows = float64(n.rows)/all, n.positions
-	m.FirstSeconds = w.first.own.At.Sub(began).Seconds()
+	m.FirstSeconds = w.first.Sub(p.began).Seconds()
+	if b.o.Restore && way.recovers() {
+		took, err := b.restore(ctx, s)
+		if err != nil {
+			return m, fmt.Errorf("restore arm %s: %w", way, err)
+		}
+		m.RestoreSeconds = took.Seconds()
+		m.RestoredPerSecond = float64(n.rows+n.positions) / took.Seconds()
+	}
 	return m, nil
 }
 
 // window is the part of a run that most figures are about.
 type window struct {
-	start, first, last samples // after the start of the process; at its first and its last committed update
+	first             time.Time // of the committed updates
+	start, half, last samples   // after the start of the process; at half of the updates and at the last
 }
 
 // figures are those of the window of a run over so many events.
 func (w window) figures(all int, partitions int32) Measured {
-	from := w.first
-	fromStart := from.own.Processed > int64(all/2)
+	from := w.half
+	fromStart := from.own.Processed > int64(all)/4*3
 	if fromStart {
 		from = w.start
 	}
@@ -141,7 +170,7 @@ func (w window) figures(all int, partitions int32) Measured {
 	m := Measured{
 		FromStart:       fromStart,
 		CPUPerEvent:     micros(w.last.own.CPU-from.own.CPU) / events,
-		BrokerPerEvent:  micros(w.last.broker.CPU-from.broker.CPU) / events,
+		BrokerPerEvent:  micros(w.last.broker-from.broker) / events,
 		EventsPerSecond: events / seconds,
 		Seconds:         seconds,
 		AllocsPerEvent:  float64(w.last.own.Allocs-from.own.Allocs) / events,
@@ -159,23 +188,24 @@ func (w window) figures(all int, partitions int32) Measured {
 
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 
-// samples are those of the arm and of the broker.
-type samples struct{ own, broker sample }
+// samples are those of the arm, and the CPU time of the broker.
+type samples struct {
+	own    sample
+	broker time.Duration
+}
 
 func (b *bench) samples(p *process) (s samples, err error) {
 	if s.own, err = p.sample(); err != nil {
 		return s, err
 	}
-	if b.broker != nil {
-		s.broker, err = b.broker.sample()
-	}
+	s.broker, err = b.broker.usage()
 	return s, err
 }
 
-// window waits for the first and for the last committed update, and takes
-// samples there.
+// window waits for the first, for half and for the last of the committed
+// updates, and takes samples there.
 func (b *bench) window(ctx context.Context, s spec, p *process) (w window, err error) {
-	reader, err := b.lab.reader(s.Output)
+	reader, err := b.lab.reader(s.Output, nil)
 	if err != nil {
 		return w, err
 	}
@@ -184,20 +214,25 @@ func (b *bench) window(ctx context.Context, s spec, p *process) (w window, err e
 		return w, err
 	}
 	all := b.want.updates.count
-	for count := 0; count < all; {
+	for count, halfway := 0, false; count < all; {
 		n, err := poll(ctx, reader, stallLimit, nil)
-		switch {
-		case err != nil:
+		if err != nil {
 			return w, err
-		case n == 0:
+		}
+		if n == 0 {
 			_, err := p.sample() // it may be gone
 			return w, errors.Join(fmt.Errorf("arm %s stands at %d updates, want %d", s.Way, count, all), err)
-		case count == 0:
-			if w.first, err = b.samples(p); err != nil {
+		}
+		if count == 0 {
+			w.first = time.Now()
+		}
+		count += n
+		if !halfway && count >= all/2 {
+			halfway = true
+			if w.half, err = b.samples(p); err != nil {
 				return w, err
 			}
 		}
-		count += n
 	}
 	w.last, err = b.samples(p)
 	return w, err

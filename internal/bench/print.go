@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 )
 
 // Print writes the report for people.
@@ -14,13 +15,13 @@ func (r *Report) Print(w io.Writer) error {
 	t := &table{Writer: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 	r.circumstances(t)
 	t.row("")
-	t.row("arm", "CPU us/event", "whole", "broker", "events/s", "allocs/event", "peak RSS", "stalled", "rows/event", "first update")
+	t.row("arm", "CPU us/event", "whole", "broker", "events/s", "allocs/event", "peak RSS", "stalled", "rows/event", "first update", "restore")
 	for _, a := range r.Arms {
 		t.row(string(a.Way), a.CPUPerEvent.show("%.1f"), fmt.Sprintf("%.1f", a.WholePerEvent.Median),
 			fmt.Sprintf("%.1f", a.BrokerPerEvent.Median), a.EventsPerSecond.show("%.0f"),
 			fmt.Sprintf("%.1f", a.AllocsPerEvent.Median), fmt.Sprintf("%.0f MiB", a.PeakRSS.Max/(1<<20)),
 			fmt.Sprintf("%.1f %%", 100*a.StalledShare.Median), fmt.Sprintf("%.2f", a.RowsPerEvent.Median),
-			fmt.Sprintf("%.1f s%s", a.FirstSeconds.Median, noise(a.Noisy, len(r.Rounds))))
+			fmt.Sprintf("%.2f s", a.FirstSeconds.Median), restored(a)+noise(a.Noisy, len(r.Rounds)))
 	}
 	if len(r.Ratios) > 0 {
 		t.row("")
@@ -29,19 +30,51 @@ func (r *Report) Print(w io.Writer) error {
 	for _, q := range r.Ratios {
 		t.row(q.What, string(q.Of), string(q.To), q.show("%.2f"))
 	}
+	r.steady(t)
+	if r.LeftOut > 0 {
+		t.line("%d measurements were left out: the time was up", r.LeftOut)
+	}
+	return t.end()
+}
+
+// restored shows a restore, where there is one.
+func restored(a Summary) string {
+	if a.Restore.Max == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f s, %.0f/s", a.Restore.Median, a.Restored.Median)
+}
+
+// steady shows what was measured under a steady load: medians, and of a gap its
+// worst too.
+func (r *Report) steady(t *table) {
 	if len(r.Rates) > 0 {
 		t.row("")
 		t.row("arm", "events/s", "p50 ms", "p99 ms", "max ms", "CPU ms/s", "broker", "commits/s", "rows/s", "position rows/s")
 	}
-	for _, q := range r.Rates {
-		t.row(string(q.Way), fmt.Sprint(q.Rate), fmt.Sprintf("%.1f", q.P50), fmt.Sprintf("%.1f", q.P99), fmt.Sprintf("%.1f", q.Max),
-			fmt.Sprintf("%.1f", q.CPUPerSecond), fmt.Sprintf("%.1f", q.BrokerCPU), fmt.Sprintf("%.1f", q.CommitsPerSec),
-			fmt.Sprintf("%.1f", q.RowsPerSec), fmt.Sprintf("%.1f", q.PositionsPer))
+	for _, g := range grouped(r.Rates) {
+		cells := []string{string(g[0].Way), fmt.Sprint(g[0].Rate)}
+		for _, figure := range []func(AtRate) float64{
+			func(q AtRate) float64 { return q.P50 }, func(q AtRate) float64 { return q.P99 }, func(q AtRate) float64 { return q.Max },
+			func(q AtRate) float64 { return q.CPUPerSecond }, func(q AtRate) float64 { return q.BrokerCPU },
+			func(q AtRate) float64 { return q.CommitsPerSec }, func(q AtRate) float64 { return q.RowsPerSec },
+			func(q AtRate) float64 { return q.PositionsPer },
+		} {
+			cells = append(cells, fmt.Sprintf("%.1f", over(g, figure).Median))
+		}
+		t.row(cells...)
 	}
-	if r.LeftOut > 0 {
-		t.line("%d measurements at a rate were left out: the time was up", r.LeftOut)
+	if len(r.Rebalances) > 0 {
+		t.row("")
+		t.row("arm", "longest silence, s", "while a member joins", "while it leaves", "repeated updates")
 	}
-	return t.end()
+	for _, g := range group(r.Rebalances, func(q Rebalanced) Way { return q.Way }) {
+		t.row(string(g[0].Way),
+			fmt.Sprintf("%.2f", over(g, func(q Rebalanced) float64 { return q.Quiet }).Median),
+			over(g, func(q Rebalanced) float64 { return q.Join }).show("%.2f"),
+			over(g, func(q Rebalanced) float64 { return q.Leave }).show("%.2f"),
+			fmt.Sprintf("%.0f", over(g, func(q Rebalanced) float64 { return float64(q.Again) }).Median))
+	}
 }
 
 // circumstances says what the figures hold for.
@@ -51,7 +84,11 @@ func (r *Report) circumstances(t *table) {
 	for _, name := range slices.Sorted(maps.Keys(m.Versions)) {
 		versions = append(versions, name+" "+m.Versions[name])
 	}
-	t.line("%d cores, %s/%s, %s, revision %s", m.Cores, m.OS, m.Arch, m.Go, m.Revision)
+	pinned := ""
+	if m.Pinned {
+		pinned = ", one for the broker and one for the arm"
+	}
+	t.line("%s: %d cores%s, %s, %s/%s, %s, revision %s", r.Began.Format(time.DateOnly), m.Cores, pinned, m.CPU, m.OS, m.Arch, m.Go, m.Revision)
 	t.line("%s; broker: %s", strings.Join(versions, ", "), m.Broker)
 	t.line("seed %d: %d events of %d customers in %d partitions, %d B an event, %d B a row (%d B as JSON), %d B an update, commits after %.0f ms at most",
 		l.Seed, l.Events, l.Customers, l.Partitions, l.EventBytes, l.RowBytes, l.JSONRowBytes, l.UpdateBytes, l.CommitInterval)

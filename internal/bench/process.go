@@ -22,6 +22,7 @@ type process struct {
 	out   *bufio.Scanner
 	words *tail
 	first hello
+	began time.Time // before the process was there
 }
 
 // stopWait is how long a child may take to end.
@@ -46,6 +47,7 @@ func start(ctx context.Context, command []string, s spec) (*process, error) {
 		return nil, err
 	}
 	p.out = bufio.NewScanner(out)
+	p.began = time.Now()
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}

@@ -29,28 +29,33 @@ type AtRate struct {
 // primed is how many events an arm has processed before its time begins.
 const primed = 50
 
-// rates measures every arm but the stock one at every rate, and idle. left is
+// rates measures every arm but the stock one at every rate, and once idle. left is
 // how many measurements the time was too short for.
 func (b *bench) rates(ctx context.Context, deadline time.Time) (all []AtRate, left int, err error) {
 	if len(b.o.Rates) == 0 {
 		return nil, 0, nil
 	}
-	for _, w := range b.o.Ways {
-		for _, rate := range slices.Concat([]int{0}, b.o.Rates) {
-			if w == Stock {
-				continue
+	var plan []armAt
+	for n := range b.o.Repeats {
+		for _, w := range b.o.Ways {
+			for _, rate := range slices.Concat([]int{0}, b.o.Rates) {
+				if w != Stock && (rate > 0 || n == 0) {
+					plan = append(plan, armAt{w, rate})
+				}
 			}
-			if time.Now().Add(b.o.RateTime).After(deadline) {
-				left++
-				continue
-			}
-			b.o.Progress(fmt.Sprintf("%s at %d events per second", w, rate))
-			r, err := b.atRate(ctx, w, rate)
-			if err != nil {
-				return nil, 0, fmt.Errorf("measure %s at %d events per second: %w", w, rate, err)
-			}
-			all = append(all, r)
 		}
+	}
+	for _, p := range plan {
+		if time.Now().Add(b.o.RateTime * 2).After(deadline) {
+			left++
+			continue
+		}
+		b.o.Progress(fmt.Sprintf("%s at %d events per second", p.way, p.rate))
+		r, err := b.atRate(ctx, p.way, p.rate)
+		if err != nil {
+			return nil, 0, fmt.Errorf("measure %s at %d events per second: %w", p.way, p.rate, err)
+		}
+		all = append(all, r)
 	}
 	return all, left, nil
 }
@@ -94,6 +99,10 @@ func (b *bench) timed(ctx context.Context, f *flow, p *process) (AtRate, error) 
 	if err := f.run(ctx, 0, primed); err != nil {
 		return AtRate{}, err
 	}
+	// At the rate, too: what compiles itself while it runs must have done so.
+	if err := f.run(ctx, f.rate, int(b.o.RateTime.Seconds()*float64(f.rate))/2); err != nil {
+		return AtRate{}, err
+	}
 	before, err := b.samples(p)
 	if err != nil {
 		return AtRate{}, err
@@ -129,7 +138,7 @@ func (b *bench) timed(ctx context.Context, f *flow, p *process) (AtRate, error) 
 		Events: events,
 		P50:    f.percentile(50), P99: f.percentile(99), Max: f.percentile(100),
 		CPUPerSecond:  micros(after.own.CPU-before.own.CPU) / 1000 / seconds,
-		BrokerCPU:     micros(after.broker.CPU-before.broker.CPU) / 1000 / seconds,
+		BrokerCPU:     micros(after.broker-before.broker) / 1000 / seconds,
 		CommitsPerSec: (after.own.Commits - before.own.Commits) / seconds,
 		RowsPerSec:    float64(rowsAfter.rows-rowsBefore.rows) / seconds,
 		PositionsPer:  float64(rowsAfter.positions-rowsBefore.positions) / seconds,
@@ -164,7 +173,7 @@ type flow struct {
 }
 
 func (b *bench) newFlow(s spec, rate int) (*flow, error) {
-	reader, err := b.lab.reader(s.Output, kgo.FetchMaxWait(time.Second), kgo.FetchMinBytes(1))
+	reader, err := b.lab.reader(s.Output, nil, kgo.FetchMaxWait(time.Second), kgo.FetchMinBytes(1))
 	if err != nil {
 		return nil, err
 	}

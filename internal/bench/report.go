@@ -1,33 +1,44 @@
 package bench
 
 import (
+	"context"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
+
+	"billstream/internal/bench/kstreams"
+	"billstream/internal/kafkatest"
 )
 
 // Report is what a run found out, and under which circumstances.
 type Report struct {
-	Machine  Machine      `json:"machine"`
-	Workload Workload     `json:"workload"`
-	Arms     []Summary    `json:"arms"`
-	Ratios   []Ratio      `json:"ratios"`
-	Rates    []AtRate     `json:"rates,omitempty"`
-	LeftOut  int          `json:"rates_left_out"` // the time was too short for them
-	Rounds   [][]Measured `json:"rounds"`         // in the order of running
-	Wanted   int          `json:"rounds_wanted"`
-	Seconds  float64      `json:"seconds"`
+	Began      time.Time    `json:"began"`
+	Command    string       `json:"command,omitempty"`
+	Machine    Machine      `json:"machine"`
+	Workload   Workload     `json:"workload"`
+	Arms       []Summary    `json:"arms"`
+	Ratios     []Ratio      `json:"ratios"`
+	Rates      []AtRate     `json:"rates,omitempty"`
+	Rebalances []Rebalanced `json:"rebalances,omitempty"`
+	LeftOut    int          `json:"left_out"` // measurements at a rate and rebalances that the time was too short for
+	Rounds     [][]Measured `json:"rounds"`   // in the order of running
+	Wanted     int          `json:"rounds_wanted"`
+	Seconds    float64      `json:"seconds"`
 }
 
 // Machine is what the figures hold for.
 type Machine struct {
+	CPU      string            `json:"cpu"` // its model, "" where it is not known
 	Cores    int               `json:"cores"`
+	Pinned   bool              `json:"pinned"` // the broker to one core, each arm to another one
 	OS       string            `json:"os"`
 	Arch     string            `json:"arch"`
 	Go       string            `json:"go"`
 	Revision string            `json:"revision"` // of this program
-	Versions map[string]string `json:"versions"` // of the clients
+	Versions map[string]string `json:"versions"` // of the clients, of Java and of the broker
 	Broker   string            `json:"broker"`   // embedded and where its files are, or the addresses
 }
 
@@ -51,12 +62,14 @@ type Summary struct {
 	WholePerEvent   Spread  `json:"whole_cpu_us_per_event"`
 	BrokerPerEvent  Spread  `json:"broker_cpu_us_per_event"`
 	EventsPerSecond Spread  `json:"events_per_second"`
-	AllocsPerEvent  Spread  `json:"allocs_per_event"`
+	AllocsPerEvent  Spread  `json:"allocs_per_event"` // 0 of Kafka Streams, where they are not counted
 	BytesPerEvent   Spread  `json:"alloc_bytes_per_event"`
 	PeakRSS         Spread  `json:"peak_rss_bytes"`
 	StalledShare    Spread  `json:"stalled_share"`
 	RowsPerEvent    Spread  `json:"rows_per_event"`
 	FirstSeconds    Spread  `json:"first_update_seconds"`
+	Restore         Spread  `json:"restore_seconds"` // 0 where it was not measured, as the next
+	Restored        Spread  `json:"restored_records_per_second"`
 	Noisy           int     `json:"noisy_rounds"`
 	Drift           float64 `json:"largest_drift"`
 }
@@ -68,14 +81,6 @@ type Spread struct {
 	Max    float64 `json:"max"`
 }
 
-// Ratio compares two arms round by round.
-type Ratio struct {
-	Of   Way    `json:"of"`
-	To   Way    `json:"to"`
-	What string `json:"what"`
-	Spread
-}
-
 // spread sums values up; there is at least one.
 func spread(values []float64) Spread {
 	s := slices.Sorted(slices.Values(values))
@@ -83,17 +88,33 @@ func spread(values []float64) Spread {
 	return Spread{Median: (s[(n-1)/2] + s[n/2]) / 2, Min: s[0], Max: s[n-1]}
 }
 
-func newReport(o Options, rounds [][]Measured, rates []AtRate, took time.Duration) *Report {
+// over is a figure of some measurements, of which there is at least one.
+func over[T any](of []T, figure func(T) float64) Spread {
+	values := make([]float64, len(of))
+	for i, m := range of {
+		values[i] = figure(m)
+	}
+	return spread(values)
+}
+
+// measurements are what a run has to report.
+type measurements struct {
+	rounds     [][]Measured
+	rates      []AtRate
+	rebalances []Rebalanced
+}
+
+func newReport(o Options, m measurements, began time.Time) *Report {
 	r := &Report{
-		Machine: machine(o.Revision), Workload: workload(o),
-		Rates: rates, Rounds: rounds, Wanted: o.Rounds, Seconds: took.Seconds(),
+		Began: began.UTC(), Command: o.Command, Machine: machine(o), Workload: workload(o),
+		Rates: m.rates, Rebalances: m.rebalances, Rounds: m.rounds, Wanted: o.Rounds, Seconds: time.Since(began).Seconds(),
 	}
 	for _, w := range o.Ways {
-		if of := collect(rounds, w); len(of) > 0 {
+		if of := collect(m.rounds, w); len(of) > 0 {
 			r.Arms = append(r.Arms, summarise(w, of))
 		}
 	}
-	r.Ratios = ratios(o.Ways, rounds)
+	r.Ratios = ratios(o.Ways, m)
 	return r
 }
 
@@ -111,25 +132,20 @@ func collect(rounds [][]Measured, w Way) []Measured {
 }
 
 func summarise(w Way, of []Measured) Summary {
-	over := func(figure func(Measured) float64) Spread {
-		values := make([]float64, 0, len(of))
-		for _, m := range of {
-			values = append(values, figure(m))
-		}
-		return spread(values)
-	}
 	s := Summary{
 		Way:             w,
-		CPUPerEvent:     over(func(m Measured) float64 { return m.CPUPerEvent }),
-		WholePerEvent:   over(func(m Measured) float64 { return m.WholePerEvent }),
-		BrokerPerEvent:  over(func(m Measured) float64 { return m.BrokerPerEvent }),
-		EventsPerSecond: over(func(m Measured) float64 { return m.EventsPerSecond }),
-		AllocsPerEvent:  over(func(m Measured) float64 { return m.AllocsPerEvent }),
-		BytesPerEvent:   over(func(m Measured) float64 { return m.BytesPerEvent }),
-		PeakRSS:         over(func(m Measured) float64 { return float64(m.PeakRSS) }),
-		StalledShare:    over(func(m Measured) float64 { return m.StalledShare }),
-		RowsPerEvent:    over(func(m Measured) float64 { return m.RowsPerEvent }),
-		FirstSeconds:    over(func(m Measured) float64 { return m.FirstSeconds }),
+		CPUPerEvent:     over(of, func(m Measured) float64 { return m.CPUPerEvent }),
+		WholePerEvent:   over(of, func(m Measured) float64 { return m.WholePerEvent }),
+		BrokerPerEvent:  over(of, func(m Measured) float64 { return m.BrokerPerEvent }),
+		EventsPerSecond: over(of, func(m Measured) float64 { return m.EventsPerSecond }),
+		AllocsPerEvent:  over(of, func(m Measured) float64 { return m.AllocsPerEvent }),
+		BytesPerEvent:   over(of, func(m Measured) float64 { return m.BytesPerEvent }),
+		PeakRSS:         over(of, func(m Measured) float64 { return float64(m.PeakRSS) }),
+		StalledShare:    over(of, func(m Measured) float64 { return m.StalledShare }),
+		RowsPerEvent:    over(of, func(m Measured) float64 { return m.RowsPerEvent }),
+		FirstSeconds:    over(of, func(m Measured) float64 { return m.FirstSeconds }),
+		Restore:         over(of, func(m Measured) float64 { return m.RestoreSeconds }),
+		Restored:        over(of, func(m Measured) float64 { return m.RestoredPerSecond }),
 	}
 	for _, m := range of {
 		s.Drift = max(s.Drift, m.Drift)
@@ -140,37 +156,10 @@ func summarise(w Way, of []Measured) Summary {
 	return s
 }
 
-// ratios compares ours with the stock arm, and the guarantees with each other.
-func ratios(ways []Way, rounds [][]Measured) []Ratio {
-	figures := []struct {
-		what string
-		of   func(Measured) float64
-	}{
-		{"CPU per event", func(m Measured) float64 { return m.CPUPerEvent }},
-		{"CPU per event, whole process", func(m Measured) float64 { return m.WholePerEvent }},
-		{"events per second", func(m Measured) float64 { return m.EventsPerSecond }},
-	}
-	var all []Ratio
-	for _, pair := range [][2]Way{{AtLeastOnce, Stock}, {ExactlyOnce, Stock}, {ExactlyOnce, AtLeastOnce}, {ExactlyOnce, Unpositioned}} {
-		if !slices.Contains(ways, pair[0]) || !slices.Contains(ways, pair[1]) || len(rounds) == 0 {
-			continue
-		}
-		of, to := collect(rounds, pair[0]), collect(rounds, pair[1])
-		for _, f := range figures {
-			values := make([]float64, len(of))
-			for i := range of {
-				values[i] = f.of(of[i]) / f.of(to[i])
-			}
-			all = append(all, Ratio{Of: pair[0], To: pair[1], What: f.what, Spread: spread(values)})
-		}
-	}
-	return all
-}
-
-func machine(revision string) Machine {
+func machine(o Options) Machine {
 	m := Machine{
-		Cores: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(),
-		Revision: revision, Versions: map[string]string{},
+		CPU: cpuModel(), Cores: runtime.NumCPU(), Pinned: o.Pin, OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Go: runtime.Version(), Revision: o.Revision, Versions: map[string]string{},
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -184,6 +173,34 @@ func machine(revision string) Machine {
 		}
 	}
 	return m
+}
+
+// cpuModel is what the first processor calls itself.
+func cpuModel() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(info)) {
+		if name, model, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(model)
+		}
+	}
+	return ""
+}
+
+// versions are those of what is not in this program.
+func (b *bench) versions(ctx context.Context) (map[string]string, error) {
+	found := map[string]string{}
+	if b.o.Broker == Apache && len(b.o.Brokers) == 0 {
+		found["Apache Kafka"] = kafkatest.Version
+	}
+	if b.twin == nil {
+		return found, nil
+	}
+	streams, java, err := kstreams.Versions(ctx)
+	found["Kafka Streams"], found["Java"] = streams, java
+	return found, err
 }
 
 // workload describes the job by its first event.

@@ -5,19 +5,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
-	"syscall"
 	"time"
+
+	"billstream/internal/bench/kstreams"
 )
 
 // Options says what to compare. Only Exe is required.
 type Options struct {
 	Exe            []string      // the command that calls Child
-	Brokers        []string      // none: an embedded broker, as a child too
+	Broker         string        // which one to start where Brokers has none: Embedded, or Apache; "" means Embedded
+	Brokers        []string      // none: one of our own
+	Pin            bool          // keep this process and its broker to one processor and each arm to another one
 	Ways           []Way         // none: Stock, AtLeastOnce and ExactlyOnce
 	Rounds         int           // that count; round 0 comes before them. 0 means 5
 	Events         int           // of a round; 0 means 1,000,000
@@ -29,6 +31,11 @@ type Options struct {
 	MaxTime        time.Duration // no arm begins that would probably end later; 0 means 30 min
 	Seed           uint64        // of events and of the order of arms
 	Revision       string        // of this program, for the report
+	Restore        bool          // after every run, start the arm again without its files
+	Rebalance      bool          // measure how long nothing comes while a second member joins and leaves
+	Repeats        int           // of what is measured at rates and of rebalances; 0 means 1
+	Profiles       string        // directory for CPU profiles of the arms in Go; "": none
+	Command        string        // that brought all this about, for the report
 	Progress       func(string)  // told what is under way; may be nil
 
 	name  string // prefix of topics and groups
@@ -55,6 +62,8 @@ func (o Options) withDefaults() (Options, error) {
 	if len(o.Ways) == 0 {
 		o.Ways = Ways()[:3]
 	}
+	o.Broker = cmp.Or(o.Broker, Embedded)
+	o.Repeats = cmp.Or(o.Repeats, 1)
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
@@ -63,7 +72,12 @@ func (o Options) withDefaults() (Options, error) {
 			return o, &OptionError{fmt.Sprintf("arm is %q, want one of %v", w, Ways())}
 		}
 	}
+	streams := slices.ContainsFunc(o.Ways, Way.streams)
 	switch {
+	case o.Broker != Embedded && o.Broker != Apache:
+		return o, &OptionError{fmt.Sprintf("broker is %q, want %s or %s", o.Broker, Embedded, Apache)}
+	case streams && o.Broker == Embedded && len(o.Brokers) == 0:
+		return o, &OptionError{"broker is the embedded one, want Apache Kafka for Kafka Streams"}
 	case o.Rounds < 0:
 		return o, &OptionError{fmt.Sprintf("rounds are %d, want 1 or more", o.Rounds)}
 	case o.Events < 1 || o.Customers < 1:
@@ -80,29 +94,40 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
-	began := time.Now()
 	if o.dir, err = os.MkdirTemp("", "billstream-bench-"); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(o.dir)) }()
-	kept, err := os.MkdirTemp(brokerHome(o.Events), "billstream-bench-")
+	b := &bench{o: o}
+	if slices.ContainsFunc(o.Ways, Way.streams) {
+		if b.twin, err = kstreams.Command(ctx, "", o.Progress); err != nil {
+			return nil, err
+		}
+	}
+	if o.Pin {
+		if b.pins, err = pin(ctx); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, b.pins.undo(ctx)) }()
+	}
+	kept, err := os.MkdirTemp(brokerHome(o), "billstream-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(kept)) }()
+	if b.broker, err = startBroker(ctx, o, kept); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.broker.end()) }()
+	return b.run(ctx)
+}
+
+// run does the measuring, on the broker that is there.
+func (b *bench) run(ctx context.Context) (report *Report, err error) {
+	o, began := b.o, time.Now()
 	ctx, cancel := context.WithTimeout(ctx, o.MaxTime+time.Minute)
 	defer cancel()
-	b := &bench{o: o}
-	where := strings.Join(o.Brokers, ",")
-	if len(o.Brokers) == 0 {
-		if b.broker, err = start(ctx, o.Exe, spec{Dir: kept}); err != nil {
-			return nil, err
-		}
-		defer b.broker.kill() // its data is ours, and goes too
-		o.Brokers = []string{b.broker.first.Addr}
-		where = "embedded, a process of its own, files in " + filepath.Dir(kept)
-	}
-	if b.lab, err = openLab(ctx, o.Brokers, o.Partitions); err != nil {
+	if b.lab, err = openLab(ctx, b.broker.addrs, o.Partitions); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.lab.Close()) }()
@@ -115,21 +140,18 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err != nil {
 		return nil, b.ended(ctx, err)
 	}
-	report = newReport(o, rounds, rates, time.Since(began))
-	report.LeftOut, report.Machine.Broker = left, where
-	return report, nil
-}
-
-// brokerHome is where the embedded broker keeps its files: in memory where there
-// is room, else in the usual place. It waits for the disk at every write, which
-// Kafka does not, and the disk is not what is compared.
-func brokerHome(events int) string {
-	const memory = "/dev/shm"
-	var room syscall.Statfs_t
-	if syscall.Statfs(memory, &room) != nil || room.Bavail*uint64(room.Bsize) < uint64(events)*2<<10+1<<30 {
-		return ""
+	balanced, more, err := b.rebalances(ctx, deadline)
+	if err != nil {
+		return nil, b.ended(ctx, err)
 	}
-	return memory
+	versions, err := b.versions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	report = newReport(o, measurements{rounds: rounds, rates: rates, rebalances: balanced}, began)
+	report.LeftOut, report.Machine.Broker = left+more, b.broker.where
+	maps.Copy(report.Machine.Versions, versions)
+	return report, nil
 }
 
 // ended returns why a run ended: what the end of ctx broke is not the reason.
@@ -155,6 +177,9 @@ func (b *bench) rounds(ctx context.Context, deadline time.Time) (done [][]Measur
 	b.o.Progress(fmt.Sprintf("writing %d events", b.o.Events))
 	if b.want, err = b.lab.fill(ctx, b.input, b.o.Seed, b.o.Events, b.o.Customers); err != nil {
 		return nil, err
+	}
+	if !b.o.Restore {
+		b.want.table = nil // it is large
 	}
 	order := rand.New(rand.NewPCG(b.o.Seed, 2))
 	g := newGuard()

@@ -95,7 +95,7 @@ func TestFiguresOverRounds(t *testing.T) {
 		{{Way: Stock, CPUPerEvent: 40}, {Way: ExactlyOnce, CPUPerEvent: 10}},
 		{{Way: ExactlyOnce, CPUPerEvent: 30}, {Way: Stock, CPUPerEvent: 60}}, // a slow minute, and another order
 	}
-	got := ratios([]Way{Stock, ExactlyOnce}, rounds)[0]
+	got := ratios([]Way{Stock, ExactlyOnce}, measurements{rounds: rounds})[0]
 	want := Ratio{Of: ExactlyOnce, To: Stock, What: "CPU per event", Spread: Spread{Median: 0.375, Min: 0.25, Max: 0.5}}
 	if got != want {
 		t.Errorf("ratio is %+v, want %+v", got, want)
@@ -123,13 +123,13 @@ func TestWhatWaitsAtTheOpeningIsNotCounted(t *testing.T) {
 		s := sample{At: time.Unix(int64(seconds), 0), CPU: cpu, Processed: processed, Phases: map[string]float64{"backpressure": float64(seconds)}}
 		return samples{own: s}
 	}
-	w := window{start: at(0, 0, 0), first: at(1, time.Second, 400_000), last: at(3, 4*time.Second, 1_000_000)}
+	w := window{start: at(0, 0, 0), half: at(1, time.Second, 400_000), last: at(3, 4*time.Second, 1_000_000)}
 	m := w.figures(1_000_000, 4)
 	if m.CPUPerEvent != 5 || m.EventsPerSecond != 300_000 || m.StalledShare != 0.25 || m.FromStart {
-		t.Errorf("figures are %+v, want 5 us, 300,000 events/s, a quarter stalled, from the first commit", m)
+		t.Errorf("figures are %+v, want 5 us, 300,000 events/s, a quarter stalled, from the half of the updates", m)
 	}
-	w.first = at(1, time.Second, 600_000)
+	w.half = at(1, time.Second, 800_000)
 	if m := w.figures(1_000_000, 4); m.CPUPerEvent != 4 || !m.FromStart {
-		t.Errorf("figures are %+v, want 4 us from the start, since most events came before the first commit", m)
+		t.Errorf("figures are %+v, want 4 us from the start, since most events came before the window", m)
 	}
 }
