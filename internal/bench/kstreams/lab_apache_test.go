@@ -65,12 +65,12 @@ func (l *lab) topic(name string, config map[string]*string) {
 // record is one with nothing that depends on when it was written.
 type record struct{ key, value string }
 
-func (l *lab) send(records []record) {
+func (l *lab) send(topic string, records []record) {
 	l.t.Helper()
 	var all []*kgo.Record
 	for _, r := range records {
 		k := []byte(r.key)
-		all = append(all, &kgo.Record{Topic: "events", Partition: topics.Partition(k, partitions), Key: k, Value: []byte(r.value)})
+		all = append(all, &kgo.Record{Topic: topic, Partition: topics.Partition(k, partitions), Key: k, Value: []byte(r.value)})
 	}
 	if err := l.client.ProduceSync(l.t.Context(), all...).FirstErr(); err != nil {
 		l.t.Fatal(err)

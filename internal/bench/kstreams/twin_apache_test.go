@@ -46,7 +46,7 @@ func reference(t *testing.T, events []record) made {
 	defer func() { _ = b.Close() }()
 	l := newLab(t, []string{b.Addr()})
 	l.topic("events", nil)
-	l.send(events)
+	l.send("events", events)
 	s := l.spec("alo", "reference", "reference-table")
 	c := arm(l.t, s)
 	updates := l.await(s.Output, len(events))
@@ -110,14 +110,14 @@ func TestOnApacheKafka(t *testing.T) {
 
 func everyWay(l *lab, events []record, want made) {
 	first, second := events[:12_000], events[12_000:]
-	l.send(first)
+	l.send("events", first)
 	ways := []string{kstreams.AtLeastOnce, kstreams.AtLeastOnceMemory, kstreams.ExactlyOnce, kstreams.ExactlyOnceMemory}
 	specs := map[string]spec{}
 	for _, way := range ways {
 		specs[way] = l.spec(way, way, kstreams.Changelog(way))
 		runTwin(l, specs[way], len(first), 0)
 	}
-	l.send(second)
+	l.send("events", second)
 	// Backward, so that one comes right after its own first run.
 	for _, way := range slices.Backward(ways) {
 		s := specs[way]
@@ -162,6 +162,9 @@ func runTwin(l *lab, s spec, n, before int) {
 func spoiled(l *lab, events []record, want made) {
 	s := l.spec(kstreams.ExactlyOnceMemory, "spoiled", kstreams.Changelog("spoiled"))
 	s.Spoil = true
+	s.Input = "spoiled"
+	l.topic(s.Input, nil)
+	l.send(s.Input, events)
 	runTwin(l, s, len(events), 0)
 	got := l.await(s.Output, len(events))
 	seen := map[string]int{}
