@@ -109,15 +109,76 @@ func join(ways []bench.Way) string {
 }
 
 func TestAWrongOutputGivesNoFigures(t *testing.T) {
-	o := options(t, bench.AtLeastOnce)
-	o.Events = 500
-	o.Spoil(bench.AtLeastOnce)
+	for _, w := range []bench.Way{bench.AtLeastOnce, bench.Floor} {
+		o := options(t, w)
+		o.Events = 500
+		o.Spoil(w)
+		r, err := bench.Run(t.Context(), o)
+		if !errors.Is(err, bench.ErrWrong) || r != nil {
+			t.Fatalf("report of %s is %v and error %v, want ErrWrong alone", w, r, err)
+		}
+		if want := "check arm " + string(w) + ": output is wrong: hash of the updates is "; !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error is %q, want it to begin with %q", err, want)
+		}
+	}
+}
+
+func TestAnArmThatForgetsGivesNoFigures(t *testing.T) {
+	o := options(t, bench.Floor)
+	o.Events, o.Restore = 2000, true
+	o.Every()
 	r, err := bench.Run(t.Context(), o)
 	if !errors.Is(err, bench.ErrWrong) || r != nil {
 		t.Fatalf("report is %v and error %v, want ErrWrong alone", r, err)
 	}
-	if want := "check arm alo: output is wrong: hash of the updates is "; !strings.HasPrefix(err.Error(), want) {
+	if want := "restore arm floor: output is wrong: answer "; !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("error is %q, want it to begin with %q", err, want)
+	}
+}
+
+func TestAMemberJoinsAndLeaves(t *testing.T) {
+	o := options(t, bench.ExactlyOnce)
+	o.Events, o.Rebalance = 100, true
+	o.Hurry()
+	r, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Rebalances) != 1 {
+		t.Fatalf("rebalances are %d, want 1", len(r.Rebalances))
+	}
+	q := r.Rebalances[0]
+	if q.Way != bench.ExactlyOnce || q.Quiet <= 0 || q.Join <= 0 || q.Leave <= 0 || q.Again != 0 {
+		t.Errorf("rebalance is %+v, want gaps of eos above 0 and nothing repeated", q)
+	}
+}
+
+// The floor takes a partition over without what another member knew of it.
+func TestAMemberThatForgetsGivesNoGap(t *testing.T) {
+	o := options(t, bench.Floor)
+	o.Events, o.Rebalance = 100, true
+	o.Hurry()
+	o.Every()
+	r, err := bench.Run(t.Context(), o)
+	if !errors.Is(err, bench.ErrWrong) || r != nil {
+		t.Fatalf("report is %v and error %v, want ErrWrong alone", r, err)
+	}
+}
+
+func TestBrokersThatCannotServeAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		broker string
+		way    bench.Way
+		want   string
+	}{
+		{"redpanda", bench.ExactlyOnce, `broker is "redpanda", want embedded or apache`},
+		{"", bench.StreamsEOS, "broker is the embedded one, want Apache Kafka for Kafka Streams"},
+	} {
+		o := options(t, c.way)
+		o.Broker = c.broker
+		if _, err := bench.Run(t.Context(), o); err == nil || err.Error() != c.want {
+			t.Errorf("error is %v, want %q", err, c.want)
+		}
 	}
 }
 

@@ -51,7 +51,8 @@ func (w Way) streams() bool { return strings.HasPrefix(string(w), "kstreams-") }
 // recovers tells whether a new process of w finds what the last one left.
 func (w Way) recovers() bool { return w != Floor }
 
-// once tells whether every event has its effect once, whoever comes and goes.
-func (w Way) once() bool {
-	return w == ExactlyOnce || w == Unpositioned || w == StreamsEOS || w == StreamsEOSMemory
+// repeats tells whether w may do what it has done again after somebody came or
+// went.
+func (w Way) repeats() bool {
+	return w == Stock || w == AtLeastOnce || w == StreamsALO || w == StreamsALOMemory
 }

@@ -1,7 +1,15 @@
 package bench
 
+import "time"
+
 // Spoil makes the updates of an arm wrong.
 func (o *Options) Spoil(w Way) { o.spoil = w }
 
-// Once runs every arm once, however busy the machine is.
-func (o *Options) Once() { o.tries = 1 }
+// Once runs every arm once, however busy the machine is, and nothing before.
+func (o *Options) Once() { o.tries, o.cold = 1, true }
+
+// Hurry makes a rebalance take no longer than it must.
+func (o *Options) Hurry() { o.settled = 500 * time.Millisecond }
+
+// Every restores and rebalances arms that cannot.
+func (o *Options) Every() { o.every = true }

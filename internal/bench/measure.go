@@ -141,7 +141,7 @@ func (b *bench) measure(ctx context.Context, way Way, round int) (m Measured, er
 	m.WholePerEvent = micros(whole) / all
 	m.RowsPerEvent, m.PositionRows = float64(n.rows)/all, n.positions
 	m.FirstSeconds = w.first.Sub(p.began).Seconds()
-	if b.o.Restore && way.recovers() {
+	if b.o.Restore && (way.recovers() || b.o.every) {
 		took, err := b.restore(ctx, s)
 		if err != nil {
 			return m, fmt.Errorf("restore arm %s: %w", way, err)

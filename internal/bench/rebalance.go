@@ -28,8 +28,6 @@ type Rebalanced struct {
 const (
 	// rebalanceRate is the load in events per second.
 	rebalanceRate = 1000
-	// settled is how long things must have been as they should be.
-	settled = 3 * time.Second
 	// rebalanceLimit is how long a join or a leave may take.
 	rebalanceLimit = 2 * time.Minute
 )
@@ -41,7 +39,7 @@ func (b *bench) rebalances(ctx context.Context, deadline time.Time) (all []Rebal
 	}
 	for range b.o.Repeats {
 		for _, w := range b.o.Ways {
-			if !w.recovers() {
+			if !w.recovers() && !b.o.every {
 				continue
 			}
 			if time.Now().Add(30 * time.Second).After(deadline) {
@@ -87,7 +85,7 @@ func (b *bench) rebalance(ctx context.Context, w Way) (r Rebalanced, err error) 
 		return r, err
 	}
 	r.Way, r.Again = w, t.again
-	if !w.once() {
+	if w.repeats() {
 		return r, nil // nothing is missing, and more is not promised
 	}
 	t.want.finish()
@@ -156,6 +154,8 @@ type traffic struct {
 	last   map[int32]time.Time
 	worst  map[int32]time.Duration
 	failed firstError
+
+	settled time.Duration
 }
 
 func (b *bench) newTraffic(s spec) (*traffic, error) {
@@ -166,7 +166,7 @@ func (b *bench) newTraffic(s spec) (*traffic, error) {
 	return &traffic{
 		lab: b.lab, spec: s, codec: formOf(s.Way).update, reader: reader,
 		script: newScript(b.o.Seed, b.o.Customers), want: newExpected(),
-		began: time.Now(), open: map[string]bool{}, last: map[int32]time.Time{}, worst: map[int32]time.Duration{},
+		began: time.Now(), settled: b.o.settled, open: map[string]bool{}, last: map[int32]time.Time{}, worst: map[int32]time.Duration{},
 	}, nil
 }
 
@@ -189,7 +189,7 @@ func (t *traffic) gap(ctx context.Context, done func() (bool, error)) (float64, 
 			}
 			since, asked = time.Now(), time.Now()
 		}
-		if is && time.Since(since) > settled && t.allSince(since) {
+		if is && time.Since(since) > t.settled && t.allSince(since) {
 			return slices.Max(slices.Collect(maps.Values(t.worst))).Seconds(), nil
 		}
 		if time.Since(began) > rebalanceLimit {

@@ -40,8 +40,13 @@ type Options struct {
 
 	name  string // prefix of topics and groups
 	dir   string // for files
-	spoil Way    // whose output is made wrong; for tests
 	tries int    // how often an arm is run for a quiet moment
+
+	// For tests.
+	spoil   Way           // whose output is made wrong
+	cold    bool          // no round 0
+	every   bool          // restore and rebalance arms that cannot
+	settled time.Duration // how long things must have been as they should be in a rebalance; 0 means 3 s
 }
 
 // OptionError means that Options hold something that cannot be run.
@@ -58,6 +63,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.CommitInterval = cmp.Or(o.CommitInterval, 100*time.Millisecond)
 	o.MaxTime = cmp.Or(o.MaxTime, 30*time.Minute)
 	o.tries = cmp.Or(o.tries, maxTries)
+	o.settled = cmp.Or(o.settled, 3*time.Second)
 	o.name = fmt.Sprintf("bench-%d-%d", os.Getpid(), time.Now().UnixMilli())
 	if len(o.Ways) == 0 {
 		o.Ways = Ways()[:3]
@@ -185,6 +191,9 @@ func (b *bench) rounds(ctx context.Context, deadline time.Time) (done [][]Measur
 	g := newGuard()
 	var longest time.Duration
 	for round := range b.o.Rounds + 1 {
+		if round == 0 && b.o.cold {
+			continue
+		}
 		if round > 1 && time.Now().Add(longest).After(deadline) {
 			break
 		}
