@@ -44,7 +44,7 @@ func (a *App) groupJoined() (bool, string) {
 	if s := a.group.engine.Status(); s.Generation == 0 {
 		return false, s.Reason
 	}
-	if missing := a.broker.denials.longer(a.cfg.ReadyGrace, toRead(topics.CustomerEvents), toRead(topics.BillingTable)); missing != "" {
+	if missing := a.broker.denials.longer(a.cfg.ReadyGrace, toRead(topics.CustomerEvents), toRead(topics.BillingTable), toJoin); missing != "" {
 		return false, missing
 	}
 	return true, ""

@@ -73,7 +73,7 @@ func (a *App) preflight(ctx context.Context) error {
 		return err
 	}
 	a.admin = admin
-	a.broker.ask, a.broker.mayRead, a.broker.reads = admin.ClusterID, admin.MayRead, a.cfg.reads()
+	a.broker.ask, a.broker.rights = admin.ClusterID, a.rights()
 	a.started("admin client", func(context.Context) error { return admin.Close() })
 	if a.cfg.Embedded() {
 		if _, err := applyTopics(ctx, admin, a.cfg.topicOptions()); err != nil {
@@ -84,7 +84,7 @@ func (a *App) preflight(ctx context.Context) error {
 	if !a.cfg.has(RoleProcessor) {
 		look = a.lookAtTable
 	}
-	for _, step := range []func(context.Context) error{look, a.mayRead} {
+	for _, step := range []func(context.Context) error{look, a.mayWork} {
 		if err := a.awaitRights(ctx, began, step); err != nil {
 			return err
 		}
@@ -136,25 +136,6 @@ func forbidden(err error) error {
 		return &deniedError{err}
 	}
 	return err
-}
-
-// reads are the topics that the process reads from.
-func (c *Config) reads() []string {
-	if c.has(RoleProcessor) {
-		return []string{topics.BillingTable, topics.CustomerEvents}
-	}
-	return []string{topics.BillingTable}
-}
-
-// mayRead asks for the rights that would be missed late: that to the table is
-// used by the first recovery, and the first process of all has none.
-func (a *App) mayRead(ctx context.Context) error {
-	for _, name := range a.cfg.reads() {
-		if err := a.admin.MayRead(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // lookAtTopics looks at the topics of the group, and refuses what is wrong with

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"billstream/internal/eos"
+	"billstream/internal/kafka"
+	"billstream/internal/topics"
 )
 
 // denials knows what brokers deny us at the moment, and since when. A right or
@@ -54,17 +56,48 @@ func (d *denials) longer(than time.Duration, whats ...string) string {
 const (
 	toIdentify = "begin transactions"
 	toCommit   = "commit"
+	toJoin     = "join group " + topics.Group
 )
 
 func toRead(topic string) string { return "read " + topic }
 
-// askRights asks for the right to read each topic: consumers go on in silence
-// without it.
+// right is one that can be asked for without using it.
+type right struct {
+	to  string // read customer.events
+	ask func(context.Context) error
+}
+
+// rights are those that would be missed late, or in silence: the right to the
+// table is used by the first recovery, and the first process of all has none;
+// and consumers go on without a word when they lose theirs.
+func (a *App) rights() []right {
+	read := func(topic string) right {
+		return right{toRead(topic), func(ctx context.Context) error { return a.admin.MayRead(ctx, topic) }}
+	}
+	rights := []right{read(topics.BillingTable)}
+	if a.cfg.has(RoleProcessor) {
+		join := func(ctx context.Context) error { return a.admin.MayJoin(ctx, topics.Group) }
+		rights = append(rights, read(topics.CustomerEvents), right{toJoin, join})
+	}
+	return rights
+}
+
+// mayWork asks for them; the error is the first denial.
+func (a *App) mayWork(ctx context.Context) error {
+	for _, r := range a.broker.rights {
+		if err := r.ask(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askRights notes what is denied.
 func (b *brokerCheck) askRights(ctx context.Context) {
-	for _, topic := range b.reads {
-		err := b.mayRead(ctx, topic)
+	for _, r := range b.rights {
+		err := r.ask(ctx)
 		if ctx.Err() == nil {
-			b.denials.note(toRead(topic), err != nil)
+			b.denials.note(r.to, kafka.Denied(err))
 		}
 	}
 }

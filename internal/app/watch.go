@@ -160,10 +160,8 @@ func (a *App) progress() Progress {
 // still lets us read.
 type brokerCheck struct {
 	now     func() time.Time
-	ask     func(context.Context) (string, error)         // nil until there is a client
-	mayRead func(ctx context.Context, topic string) error // the same
-	reads   []string                                      // topics
-
+	ask     func(context.Context) (string, error) // nil until there is a client
+	rights  []right
 	denials *denials
 
 	mu   sync.Mutex

@@ -238,6 +238,20 @@ func TestAMissingRightIsDenied(t *testing.T) {
 			t.Errorf("error for %s is %v, want a denial", name, err)
 		}
 	}
+	clients := kafka.NewClients(c)
+	defer clients.Close()
+	manager, err := clients.TopicManager(kafka.Table, 1)(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := manager.EnsureTableExists("seen", 1); err != nil {
+		t.Errorf("error of a table whose settings are hidden is %v, want none", err)
+	}
+	for topic, partitions := range map[string]int{"seen": 2, "hidden": 1} {
+		if manager.EnsureTableExists(topic, partitions) == nil {
+			t.Errorf("table %s with %d partitions is taken, want an error", topic, partitions)
+		}
+	}
 	found, err := a.Topics(t.Context(), "seen")
 	if err != nil || found["seen"].Partitions != 1 || found["seen"].Config != nil {
 		t.Errorf("topic is %+v (%v), want 1 partition and hidden settings", found["seen"], err)

@@ -193,6 +193,29 @@ func (a *AdminClient) MayRead(ctx context.Context, topic string) error {
 	return nil
 }
 
+// MayJoin reports whether we may be a member of a group, as an error that is
+// Denied if not; else as MayRead. sarama's own question for a coordinator would
+// ask again for half a minute.
+func (a *AdminClient) MayJoin(ctx context.Context, group string) error {
+	err := tell(ctx, func() error {
+		broker, err := a.admin.Controller()
+		if err != nil {
+			return err
+		}
+		resp, err := broker.FindCoordinator(&sarama.FindCoordinatorRequest{
+			Version: 1, CoordinatorKey: group, CoordinatorType: sarama.CoordinatorGroup,
+		})
+		if err != nil {
+			return err
+		}
+		return resp.Err
+	})
+	if Denied(err) {
+		return fmt.Errorf("join group %s: %w", group, err)
+	}
+	return nil
+}
+
 // fetch reads one partition from an offset on, at least one batch if there is
 // one.
 func (a *AdminClient) fetch(topic string, partition int32, from int64) (*sarama.FetchResponseBlock, error) {
