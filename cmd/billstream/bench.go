@@ -48,12 +48,12 @@ CPU time per event is that of the second half of the events, after what warms up
 
 With --brokers, topics and groups that begin with bench- are made there, and deleted again.
 
+What --output json has written can be printed and drawn later, with --from.
+
 Examples:
 
-    billstream bench --rounds 2 --events 200000 --max-time 5m
     billstream bench --arms alo,eos --rates 50,500,5000 --output json
-    billstream bench --broker apache --pin --arms eos,floor,kstreams-eos,kstreams-eos-mem --restore --rebalance --rates 500,5000 --max-time 2h --output json > report.json
-    billstream bench --from report.json --table --chart bench.svg
+    billstream bench --broker apache --pin --arms eos,floor,kstreams-eos --restore --rebalance --table --chart bench.svg
 `
 }
 
