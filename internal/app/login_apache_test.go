@@ -20,10 +20,17 @@ import (
 	"billstream/internal/verify"
 )
 
-// TestEveryLoginRunsTheJob runs the process, the emitter and the checker through
-// every kind of connection to a real Kafka.
-func TestEveryLoginRunsTheJob(t *testing.T) {
+// TestLoginsOnARealKafka tries how processes connect, on one broker.
+func TestLoginsOnARealKafka(t *testing.T) {
 	f := newFortress(t)
+	t.Run("every one runs the job", f.everyLogin)
+	t.Run("a changed password is waited for", f.changedPassword)
+	t.Run("one that is refused at the start ends it", f.refusedLogin)
+}
+
+// everyLogin runs the process, the emitter and the checker through every kind of
+// connection.
+func (f *fortress) everyLogin(t *testing.T) {
 	dir := t.TempDir()
 	pair := f.ca.Issue("billing")
 	token := authtest.File(t, dir, "token", []byte(authtest.Token("billing", time.Hour)))
@@ -114,22 +121,22 @@ func emit(t *testing.T, events *app.Events, id, name string) {
 
 // A password that is changed on the broker, and then in the file, costs the
 // time in between and nothing more.
-func TestAChangedPasswordIsWaitedFor(t *testing.T) {
-	f := newFortress(t)
-	c := f.process(t, "SCRAM", f.scram(t, "billing"))
-	f.give("User:billing", topics.ACLs(topics.Processor)...)
+func (f *fortress) changedPassword(t *testing.T) {
+	f.guard.t = t
+	c := f.process(t, "SCRAM", f.scram(t, "changing"))
+	f.give("User:changing", topics.ACLs(topics.Processor)...)
 	said := &words{also: t.Output()}
 	p := begin(t, c, said)
 	p.getsReady(40 * time.Second)
-	f.send(renamed(t, "c-1", "before"))
-	p.knows("c-1", "before", 10*time.Second)
+	f.send(renamed(t, "c-changing", "before"))
+	p.knows("c-changing", "before", 10*time.Second)
 
-	f.password(t, "billing", "new-sesame")
-	f.send(renamed(t, "c-1", "after"))
+	f.password(t, "changing", "new-sesame")
 	p.losesReady("", 60*time.Second)
+	f.send(renamed(t, "c-changing", "after"))
 	began := time.Now()
 	write(t, c.Auth.PasswordFile, "new-sesame\n")
-	p.knows("c-1", "after", 30*time.Second)
+	p.knows("c-changing", "after", 30*time.Second)
 	p.getsReady(30*time.Second - time.Since(began))
 	if text := said.String(); strings.Contains(text, "sesame") {
 		t.Errorf("log is %s, want no password in it", text)
@@ -137,12 +144,14 @@ func TestAChangedPasswordIsWaitedFor(t *testing.T) {
 	if lines := strings.Count(said.String(), "level=WARN") + strings.Count(said.String(), "level=ERROR"); lines > 60 {
 		t.Errorf("warnings and errors are %d, want at most one a second", lines)
 	}
+	if err := p.stop(); err != nil {
+		t.Errorf("process ended with %v, want a clean stop", err)
+	}
 }
 
 // A login that brokers refuse at the start is waited for like a broker, and ends
 // the start with a sentence.
-func TestALoginThatIsRefusedAtTheStartEndsIt(t *testing.T) {
-	f := newFortress(t)
+func (f *fortress) refusedLogin(t *testing.T) {
 	good := f.scram(t, "billing")
 	for name, change := range map[string]func(*auth.Config){
 		"another password": func(c *auth.Config) { c.PasswordFile, c.Password = "", "shut-sesame" },

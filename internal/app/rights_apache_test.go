@@ -52,10 +52,20 @@ func (r role) each(t *testing.T, try func(t *testing.T, a topics.ACL)) {
 	r.guard.t = t
 }
 
-// TestTheRightsOfTheProcessorAreEnoughAndNoneIsTooMuch starts the process with
-// its list of rights, and with the list but one, for each.
-func TestTheRightsOfTheProcessorAreEnoughAndNoneIsTooMuch(t *testing.T) {
+// TestRightsOnARealKafka shows of the printed rights of each role that they are
+// enough, and that none is too much, on one broker.
+func TestRightsOnARealKafka(t *testing.T) {
 	f := newFortress(t)
+	t.Run("commands", f.commands)
+	t.Run("processor", f.processes)
+	t.Run("processor at work", f.processesOn)
+	t.Run("other roles", f.others)
+}
+
+// processes starts the process with its list of rights, and with the list but
+// one, for each.
+func (f *fortress) processes(t *testing.T) {
+	f.guard.t = t
 	r := f.role(t, topics.Processor)
 	c := f.process(t, "SCRAM", r.c)
 	c.BrokerWait = time.Second
@@ -127,10 +137,9 @@ func TestTheRightsOfTheProcessorAreEnoughAndNoneIsTooMuch(t *testing.T) {
 	})
 }
 
-// TestARightThatIsLostAtWorkIsWaitedFor takes each right from the process at
-// work, and gives it back.
-func TestARightThatIsLostAtWorkIsWaitedFor(t *testing.T) {
-	f := newFortress(t)
+// processesOn takes each right from the process at work, and gives it back.
+func (f *fortress) processesOn(t *testing.T) {
+	f.guard.t = t
 	r := f.role(t, topics.Processor)
 	p := begin(t, f.process(t, "SCRAM", r.c), t.Output())
 	p.getsReady(40 * time.Second)
@@ -148,12 +157,14 @@ func TestARightThatIsLostAtWorkIsWaitedFor(t *testing.T) {
 			p.losesAndGetsBack(&f.guard, a, why[name(a)], fmt.Sprint("name ", i))
 		}
 	}
+	if err := p.stop(); err != nil {
+		t.Errorf("process ended with %v, want a clean stop", err)
+	}
 }
 
-// TestTheOtherRolesRightsAreEnoughAndNoneIsTooMuch does the same for who looks,
-// emits, checks and makes topics.
-func TestTheOtherRolesRightsAreEnoughAndNoneIsTooMuch(t *testing.T) {
-	f := newFortress(t)
+// others does the same for who looks, emits, checks and makes topics.
+func (f *fortress) others(t *testing.T) {
+	f.guard.t = t
 	work := begin(t, f.process(t, "TLS", auth.Config{TLS: true, CAFile: f.caFile}), t.Output())
 	work.getsReady(40 * time.Second)
 	t.Run("operator", f.operates)
@@ -285,10 +296,10 @@ func (f *fortress) fromScratch(t *testing.T, apply func() error, names ...string
 	return apply()
 }
 
-// TestThePrintedCommandsAreThoseOfKafkasOwnTool runs two of them, of the two
-// kinds that there are.
-func TestThePrintedCommandsAreThoseOfKafkasOwnTool(t *testing.T) {
-	f := newFortress(t)
+// commands has Kafka's own tool carry out two of the printed commands, of the
+// two kinds that there are.
+func (f *fortress) commands(t *testing.T) {
+	f.guard.t = t
 	libs, err := kafkatest.Libs(t.Context())
 	if err != nil {
 		t.Fatal(err)

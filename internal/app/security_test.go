@@ -164,7 +164,7 @@ func (p *process) getsReady(within time.Duration) {
 // losesReady waits until the process is not ready for a reason.
 func (p *process) losesReady(why string, within time.Duration) {
 	p.t.Helper()
-	p.eventually("not ready: "+why, within, func() (bool, string) { u := p.unready(); return strings.Contains(u, why), u })
+	p.eventually("not ready: "+why, within, func() (bool, string) { u := p.unready(); return u != "" && strings.Contains(u, why), u })
 }
 
 // knows waits until an account has a name.
