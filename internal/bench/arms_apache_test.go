@@ -5,6 +5,7 @@ package bench_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"billstream/internal/bench"
 )
@@ -13,7 +14,7 @@ import (
 func TestAllArmsOnApacheKafka(t *testing.T) {
 	ways := slices.DeleteFunc(bench.Ways(), func(w bench.Way) bool { return w == bench.Unpositioned })
 	o := options(t, ways...)
-	o.Broker, o.Events, o.Restore = bench.Apache, 20_000, true
+	o.Broker, o.Events, o.Restore, o.MaxTime = bench.Apache, 20_000, true, 10*time.Minute
 	r, err := bench.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +39,7 @@ func TestAllArmsOnApacheKafka(t *testing.T) {
 
 func TestMembersJoinAndLeaveOnApacheKafka(t *testing.T) {
 	o := options(t, bench.ExactlyOnce, bench.StreamsEOS)
-	o.Broker, o.Events, o.Rebalance = bench.Apache, 1000, true
+	o.Broker, o.Events, o.Rebalance, o.MaxTime = bench.Apache, 1000, true, 10*time.Minute
 	o.Hurry()
 	r, err := bench.Run(t.Context(), o)
 	if err != nil {
