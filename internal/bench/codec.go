@@ -91,17 +91,30 @@ func decodeEvent(b []byte) (*event, error) {
 
 func (a *account) append(b []byte) []byte {
 	if b == nil {
-		b = make([]byte, 0, 256)
+		b = make([]byte, 0, a.size()) // rows stay in memory
 	}
 	b = binary.BigEndian.AppendUint64(b, uint64(a.OpenedAt))
 	b = binary.BigEndian.AppendUint64(b, uint64(a.At))
 	b = binary.AppendVarint(b, a.Seq)
 	b = binary.AppendVarint(b, a.Balance)
 	b = binary.AppendVarint(b, a.Paid)
-	for _, s := range []string{a.Last, a.Name, a.Email, a.Street, a.City, a.Country, a.Plan, a.Before, a.Currency, a.Phone, a.TaxID} {
+	for _, s := range a.texts() {
 		b = appendString(b, s)
 	}
 	return b
+}
+
+func (a *account) texts() [11]string {
+	return [...]string{a.Last, a.Name, a.Email, a.Street, a.City, a.Country, a.Plan, a.Before, a.Currency, a.Phone, a.TaxID}
+}
+
+// size is what append needs, or a few bytes more.
+func (a *account) size() int {
+	n := 16 + 3*6 // times, and numbers up to 2^41
+	for _, s := range a.texts() {
+		n += 1 + len(s)
+	}
+	return n
 }
 
 func decodeAccount(b []byte) (*account, error) {
@@ -113,7 +126,7 @@ func decodeAccount(b []byte) (*account, error) {
 
 func (u *update) append(b []byte) []byte {
 	if b == nil {
-		b = make([]byte, 0, 256)
+		b = make([]byte, 0, 7+u.Account.size())
 	}
 	b = append(b, byte(u.Kind))
 	b = binary.AppendVarint(b, u.Old)
