@@ -187,13 +187,3 @@ func certificates(data []byte) (list []*x509.Certificate, err error) {
 	}
 	return list, nil
 }
-
-// CertificateEnd is when our own certificate ends; false without one.
-func (a *Auth) CertificateEnd() (time.Time, bool) {
-	if a == nil || a.tls == nil {
-		return time.Time{}, false
-	}
-	a.tls.mu.Lock()
-	defer a.tls.mu.Unlock()
-	return a.tls.ends, !a.tls.ends.IsZero()
-}
