@@ -68,7 +68,7 @@ func (c *Config) topicOptions() topics.Options {
 // topics on which the group would go wrong.
 func (a *App) preflight(ctx context.Context) error {
 	began := time.Now()
-	admin, err := kafka.OpenAdmin(ctx, a.kafka, a.cfg.BrokerWait)
+	admin, err := a.openAdmin(ctx)
 	if err != nil {
 		return err
 	}
@@ -91,6 +91,25 @@ func (a *App) preflight(ctx context.Context) error {
 	}
 	a.log.Info("preflight passed", "partitions", a.input.Partitions)
 	return nil
+}
+
+// sayEvery is how often a start that waits for ever says what it waits for.
+const sayEvery = 10 * time.Second
+
+// openAdmin waits for a broker that answers and lets us in.
+func (a *App) openAdmin(ctx context.Context) (*kafka.AdminClient, error) {
+	if a.cfg.BrokerWait >= 0 {
+		return kafka.OpenAdmin(ctx, a.kafka, a.cfg.BrokerWait)
+	}
+	for {
+		admin, err := kafka.OpenAdmin(ctx, a.kafka, sayEvery)
+		_, away := errors.AsType[*kafka.UnreachableError](err)
+		_, shut := errors.AsType[*kafka.LoginError](err)
+		if !away && !shut {
+			return admin, err
+		}
+		a.log.Warn("no broker yet, waiting", "err", err)
+	}
 }
 
 // rightsEvery lies between two looks at what was forbidden.

@@ -76,8 +76,10 @@ func newFortress(t *testing.T) *fortress {
 	f.cluster = kafkatest.Apache(t, kafkatest.Options{
 		Config: config,
 		Listeners: []kafkatest.Listener{
-			{Name: "TLS", Protocol: "SSL"}, {Name: "MUTUAL", Protocol: "SSL"},
-			{Name: "SCRAM", Protocol: "SASL_SSL"}, {Name: "OAUTH", Protocol: "SASL_SSL"},
+			{Name: "TLS", Protocol: "SSL"},
+			{Name: "MUTUAL", Protocol: "SSL"},
+			{Name: "SCRAM", Protocol: "SASL_SSL"},
+			{Name: "OAUTH", Protocol: "SASL_SSL"},
 		},
 	})
 	client, err := kgo.NewClient(kgo.SeedBrokers(f.cluster.Addrs()...), kgo.DefaultProduceTopic(topics.CustomerEvents))

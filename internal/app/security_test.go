@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -252,4 +253,26 @@ func (p *process) losesAndGetsBack(g *guard, a topics.ACL, why, newName string) 
 	g.give("User:billing", a)
 	p.knows("c-1", newName, 30*time.Second)
 	p.getsReady(30 * time.Second)
+}
+
+// A start that may wait for ever gets in once the password is right.
+func TestALateLoginIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	g, c := ruled(t, "billing", "open-sesame")
+	g.give("User:billing", topics.ACLs(topics.Processor)...)
+	c.BrokerWait = -1
+	file := c.Auth.PasswordFile
+	if err := os.WriteFile(file, []byte("shut-sesame"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said := &words{also: t.Output()}
+	p := begin(t, c, said)
+	p.losesReady("broker: no broker has answered yet", 5*time.Second)
+	if err := os.WriteFile(file, []byte("open-sesame"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.getsReady(20 * time.Second)
+	if strings.Contains(said.String(), "sesame") {
+		t.Errorf("log is %s, want no password in it", said)
+	}
 }

@@ -108,8 +108,11 @@ func (c Config) check() mistakes {
 // checkAnonymous refuses the parts of a login that nothing would use.
 func (c Config) checkAnonymous(m *mistakes) {
 	for _, f := range []struct{ name, value string }{
-		{"sasl-user", c.User}, {"sasl-password-file", c.PasswordFile}, {"sasl-token-file", c.TokenFile},
-		{"sasl-token-url", c.TokenURL}, {"sasl-scope", c.Scope},
+		{"sasl-user", c.User},
+		{"sasl-password-file", c.PasswordFile},
+		{"sasl-token-file", c.TokenFile},
+		{"sasl-token-url", c.TokenURL},
+		{"sasl-scope", c.Scope},
 	} {
 		if f.value != "" {
 			m.add("sasl-mechanism is not set, want one of %s with %s", strings.Join(Mechanisms(), ", "), f.name)
