@@ -77,7 +77,7 @@ var table = map[string]row{
 	"internal/bench/kstreams": {why: "builds a Java program and says how to run it"},
 	"internal/kafkatest":      {others: []string{franz, flock}, why: "runs Apache Kafka, and knows nothing of what is tried on it"},
 	"internal/doctor":         {ours: []string{"internal/topics"}, others: []string{franz, flock, "golang.org/x/sys"}, why: "asks brokers what they are, not the product what it thinks"},
-	"internal/chaos":          {ours: []string{"internal/kafkatest", "internal/topics", "internal/verify"}, others: []string{franz}, why: "breaks the program from outside; its tests are all there is"},
+	"internal/chaos":          {ours: []string{"internal/kafkatest", "internal/topics", "internal/verify"}, others: []string{franz, sarama}, why: "breaks the program from outside; its tests are all there is"},
 
 	// L4: where all meet
 	"internal/app": {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func wired(t *testing.T) (*kafkatest.Cluster, *wire) {
 	}
 	settings := quickly()
 	settings["advertised.listeners"] = "PLAINTEXT://" + front.Addr().String()
-	w := &wire{rng: rand.New(rand.NewPCG(seed, 7)), copies: map[kmsg.Key]bool{}, open: map[net.Conn]time.Time{}, holds: make(chan struct{}, 1)}
+	w := &wire{rng: rand.New(rand.NewPCG(seed, 7)), copies: map[kmsg.Key]bool{}, last: map[kmsg.Key][]byte{}, open: map[net.Conn]time.Time{}, holds: make(chan struct{}, 1)}
 	known := make(chan string, 1)
 	var serving sync.WaitGroup
 	serving.Go(func() { w.serve(&listener{front, w}, known) })
@@ -116,6 +117,17 @@ func TestRealWire(t *testing.T) {
 			t.Error("no connection has died")
 		}
 		l.finish(t.Name(), 60*time.Second)
+	})
+	// Why the writer is not sarama's, and that the wire really tears.
+	t.Run("ALateEndTearsSarama", func(t *testing.T) {
+		if seen := tear(t, c, w, "torn-sarama", newSaramaWriter(t, c)); !slices.Equal(seen, []string{"committed", "aborted"}) {
+			t.Errorf("committed records are %v after a late end, want the aborted one among them: nothing was proven", seen)
+		}
+	})
+	t.Run("ALateEndIsRefusedToFranz", func(t *testing.T) {
+		if seen := tear(t, c, w, "torn-franz", newFranzWriter(t, c)); !slices.Equal(seen, []string{"committed"}) {
+			t.Errorf("committed records are %v after a late end, want the committed one alone", seen)
+		}
 	})
 }
 

@@ -25,7 +25,8 @@ type wire struct {
 	mu     sync.Mutex
 	rng    *rand.Rand
 	fault  *fault
-	copies map[kmsg.Key]bool // requests of which late copies arrive
+	copies map[kmsg.Key]bool   // requests of which late copies arrive
+	last   map[kmsg.Key][]byte // the newest request of each kind
 	copied int
 	open   map[net.Conn]time.Time // when each is to die
 	later  sync.WaitGroup         // copies under way
@@ -136,6 +137,9 @@ func (c *conn) frame() ([]byte, error) {
 	c.mu.Lock()
 	c.asked[bin.BigEndian.Uint32(frame[8:])] = key
 	c.mu.Unlock()
+	c.wire.mu.Lock()
+	c.wire.last[key] = frame
+	c.wire.mu.Unlock()
 	c.wire.copy(key, frame)
 	if id := c.wire.held.Load(); key == kmsg.EndTxn && id != nil && bytes.Contains(frame, []byte(*id)) {
 		c.wire.held.Store(nil)
