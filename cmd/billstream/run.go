@@ -22,7 +22,7 @@ type localFlags struct {
 	InsecureBind   bool          `group:"listeners" negatable:"" help:"Allow addresses beyond loopback without authentication."`
 	Guarantee      string        `group:"process" enum:"exactly-once,at-least-once" default:"exactly-once" help:"exactly-once: rows, updates and offsets in one transaction; at-least-once: one after the other."`
 	CommitInterval time.Duration `group:"process" default:"100ms" help:"Longest time between two commits, 10ms to 10s."`
-	MaxStaged      byteSize      `group:"process" default:"64MiB" help:"What may be processed and not committed before processing waits."`
+	MaxStaged      byteSize      `group:"process" default:"16MiB" help:"What may be processed and not committed before processing waits."`
 	DrainTimeout   time.Duration `group:"life" default:"10s" help:"Longest time that a stop may take."`
 }
 

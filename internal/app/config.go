@@ -36,7 +36,7 @@ type Config struct {
 
 	Guarantee          string        // exactly-once, at-least-once; exactly-once
 	CommitInterval     time.Duration // longest time between two commits; 100 ms; 10 ms to 10 s
-	MaxStaged          int64         // bytes processed and not committed before processing waits; 64 MiB
+	MaxStaged          int64         // bytes processed and not committed before processing waits; 16 MiB
 	TransactionTimeout time.Duration // after it brokers abort the transaction of a dead process; 20 s
 	Watchdog           time.Duration // how long a partition with input may stand still; 30 s
 	ReadyGrace         time.Duration // 30 s

@@ -204,7 +204,7 @@ func (c *Config) fill() {
 	c.EmbeddedListen = cmp.Or(c.EmbeddedListen, "127.0.0.1:9092")
 	c.Guarantee = cmp.Or(c.Guarantee, ExactlyOnce)
 	c.CommitInterval = cmp.Or(c.CommitInterval, 100*time.Millisecond)
-	c.MaxStaged = cmp.Or(c.MaxStaged, 64<<20)
+	c.MaxStaged = cmp.Or(c.MaxStaged, 16<<20)
 	c.TransactionTimeout = cmp.Or(c.TransactionTimeout, 20*time.Second)
 	c.Watchdog = cmp.Or(c.Watchdog, 30*time.Second)
 	c.ReadyGrace = cmp.Or(c.ReadyGrace, 30*time.Second)

@@ -26,7 +26,10 @@ type Config struct {
 	// something is staged. 0 means 100 ms.
 	CommitInterval time.Duration
 	// MaxStaged is how many bytes may be staged before callbacks wait for a
-	// commit. 0 means 64 MiB.
+	// commit. 0 means 16 MiB. A process takes about ten times as much memory at
+	// its peak: staged values, the client's records and batches, and what the
+	// collector has not freed. 64 MiB are a third faster on two busy cores, at
+	// nearly twice the memory and several times the length of an epoch.
 	MaxStaged int64
 	// Watchdog is how long a partition with pending input may stand still
 	// before its session ends with ErrStuck. 0 means 30 s.
@@ -106,7 +109,7 @@ type Engine struct {
 // New returns an engine and registers its metrics. It opens nothing.
 func New(cfg Config) *Engine {
 	cfg.CommitInterval = cmp.Or(cfg.CommitInterval, 100*time.Millisecond)
-	cfg.MaxStaged = cmp.Or(cfg.MaxStaged, 64<<20)
+	cfg.MaxStaged = cmp.Or(cfg.MaxStaged, 16<<20)
 	cfg.Watchdog = cmp.Or(cfg.Watchdog, 30*time.Second)
 	cfg.Buffer = cmp.Or(cfg.Buffer, 256)
 	if cfg.Now == nil {
