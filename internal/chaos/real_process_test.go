@@ -3,6 +3,7 @@
 package chaos_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -10,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"billstream/internal/kafkatest"
@@ -52,10 +53,24 @@ func TestRealKills(t *testing.T) {
 
 func TestRealZombies(t *testing.T) {
 	l := newRealLab(t)
+	l.env = []string{"BILLSTREAM_DELAY=eos.sealed:300"} // most of the time has an epoch to write
 	done := l.load(scaled(10_000), 600)
 	l.pausing(scaled(6))
 	done()
+	l.fenced()
 	l.finish(t.Name(), 45*time.Second)
+}
+
+// fenced wants at least one epoch that was refused: else nothing was tried.
+func (l *lab) fenced() {
+	l.t.Helper()
+	n := 0
+	for _, w := range l.workers {
+		n += w.said("epoch dropped")
+	}
+	if n == 0 {
+		l.t.Error("no epoch was refused, want some: the freezes met nothing")
+	}
 }
 
 func TestRealChurn(t *testing.T) {
@@ -125,6 +140,7 @@ func TestRealTwins(t *testing.T) {
 // its transactions until the brokers have aborted them.
 func TestRealSleepBeyondTheTransaction(t *testing.T) {
 	l := newRealLab(t)
+	l.session = "10s"                                          // the group waits: what ends is the transaction alone
 	l.env = []string{"BILLSTREAM_DELAY=eos.after-produce:400"} // most of the time is inside of one
 	done := l.load(scaled(6_000), 400)
 	w := l.run("w0")
@@ -144,49 +160,88 @@ func TestRealSleepBeyondTheTransaction(t *testing.T) {
 		}
 	}
 	done()
+	l.fenced()
 	l.finish(t.Name(), 45*time.Second)
 }
 
-// TestRealUnstableOffsets holds the group's offsets in a foreign transaction for
-// 20 s while a member joins: nobody may start from those before it.
+// TestRealUnstableOffsets freezes a worker inside of a transaction for 20 s while
+// another one takes over: that one must not start from the offsets before the
+// transaction, which is committed in the end.
 func TestRealUnstableOffsets(t *testing.T) {
-	l := newRealLab(t).patient()
-	done := l.load(scaled(8_000), 250)
-	first := l.run("w0")
+	l := newRealLab(t)
+	l.unstable()
+	l.finish(t.Name(), heals)
+}
+
+func (l *lab) unstable() {
+	l.t.Helper()
+	l.patience = "60s" // brokers leave the transaction open
+	done := l.load(scaled(10_000), 250)
+	first := l.run("w0", "BILLSTREAM_DELAY=eos.after-produce:8000")
 	first.ready()
-	c, err := kgo.NewClient(kgo.SeedBrokers(l.seeds()...), kgo.ClientID(harness), kgo.TransactionalID("holder"), kgo.TransactionTimeout(time.Minute))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	id, epoch, err := c.ProducerID(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := kmsg.NewPtrTxnOffsetCommitRequest()
-	r.TransactionalID, r.Group, r.ProducerID, r.ProducerEpoch = "holder", topics.Group, id, epoch
-	r.Generation = -1
-	tp := kmsg.NewTxnOffsetCommitRequestTopic()
-	tp.Topic = topics.CustomerEvents
-	p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
-	p.Partition, p.Offset = 3, 0 // it is never committed
-	tp.Partitions = append(tp.Partitions, p)
-	r.Topics = append(r.Topics, tp)
-	if resp, err := r.RequestWith(t.Context(), c); err != nil || resp.Topics[0].Partitions[0].ErrorCode != 0 {
-		t.Fatalf("hold the offsets: %v, %+v", err, resp)
-	}
+	<-time.After(9 * time.Second) // the second transaction has many records, bad ones too
+	l.freezeWithin(first)
 	l.fault()
 	second := l.run("w1")
 	<-time.After(20 * time.Second)
-	l.alive("20 s of unstable offsets", first, second)
-	end := kmsg.NewPtrEndTxnRequest()
-	end.TransactionalID, end.ProducerID, end.ProducerEpoch, end.Commit = "holder", id, epoch, false
-	if resp, err := end.RequestWith(t.Context(), c); err != nil || resp.ErrorCode != 0 {
-		t.Fatalf("let the offsets go: %v, %+v", err, resp)
+	open := l.transaction(first)
+	if open.State != "Ongoing" {
+		l.t.Errorf("transaction of the frozen worker is %s after 20 s, want it open", open.State)
 	}
+	if second.said("ready: ") > 0 && len(l.env) == 0 { // a control may be
+		l.t.Error("second worker is ready beside an open transaction, want it to wait for the offsets")
+	}
+	// The worker's last word gets through, and it dies. Were it to live, it would
+	// join again, and all would look at the offsets anew.
+	end := kmsg.NewPtrEndTxnRequest()
+	end.TransactionalID, end.ProducerID, end.ProducerEpoch, end.Commit = open.TxnID, open.ProducerID, open.ProducerEpoch, true
+	if resp, err := end.RequestWith(l.t.Context(), l.client()); err != nil || resp.ErrorCode != 0 {
+		l.t.Fatalf("end the transaction: %v, %+v", err, resp)
+	}
+	first.kill()
 	second.ready()
 	done()
-	l.finish(t.Name(), heals)
+}
+
+// freezeWithin freezes a worker that waits 8 s in the middle of each transaction,
+// when all its records have been written: the transaction is 5 s old.
+func (l *lab) freezeWithin(w *worker) {
+	l.t.Helper()
+	l.eventually(60*time.Second, "worker waits inside of a transaction", func(context.Context) error {
+		before := l.transaction(w)
+		age := time.Since(time.UnixMilli(before.StartTimestamp))
+		if before.State != "Ongoing" || age < 5*time.Second || age > 7*time.Second {
+			return fmt.Errorf("transaction is %s for %v, want it open for 5 to 7 s", before.State, age)
+		}
+		w.signal(syscall.SIGSTOP)
+		if now := l.transaction(w); now.State != "Ongoing" || now.ProducerEpoch != before.ProducerEpoch {
+			w.signal(syscall.SIGCONT)
+			return fmt.Errorf("transaction is %s of epoch %d, want that of epoch %d open", now.State, now.ProducerEpoch, before.ProducerEpoch)
+		}
+		return nil
+	})
+}
+
+// transaction is how the transaction of a worker stands.
+func (l *lab) transaction(w *worker) kadm.DescribedTransaction {
+	l.t.Helper()
+	id := topics.Group + "-" + w.name
+	all, err := l.admin().DescribeTransactions(l.t.Context(), id)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return all[id]
+}
+
+// TestRealControlUnstableOffsets shows that real brokers give out the offsets
+// before an open transaction to who does not ask for stable ones.
+func TestRealControlUnstableOffsets(t *testing.T) {
+	control(t, "unstable-offsets", func(t *testing.T, env string) *lab {
+		l := newRealLab(t)
+		l.env = []string{env}
+		l.unstable()
+		return l
+	})
 }
 
 // TestRealOldTransactionsAreRefused starts on a cluster whose finalised feature
