@@ -89,6 +89,14 @@ func TestRealStartWithABrokerDown(t *testing.T) {
 	l := newRealLab(t).patient()
 	b := shared.cluster.Broker(1)
 	l.do((*kafkatest.Broker).Kill, b)
+	t.Cleanup(func() {
+		if b.PID() == 0 { // a failure must not leave the next test with two
+			_ = b.Start()
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+			defer cancel()
+			_ = shared.cluster.Ready(ctx)
+		}
+	})
 	began := time.Now()
 	w := l.run("w0")
 	w.ready()

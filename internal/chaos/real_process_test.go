@@ -4,9 +4,11 @@ package chaos_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -136,31 +138,47 @@ func TestRealTwins(t *testing.T) {
 	l.finish(t.Name(), 45*time.Second)
 }
 
-// TestRealSleepBeyondTheTransaction freezes the only worker in the middle of
-// its transactions until the brokers have aborted them.
+// TestRealSleepBeyondTheTransaction freezes the only worker in the middle of its
+// transactions until the brokers have aborted them.
 func TestRealSleepBeyondTheTransaction(t *testing.T) {
 	l := newRealLab(t)
-	l.session = "10s"                                          // the group waits: what ends is the transaction alone
-	l.env = []string{"BILLSTREAM_DELAY=eos.after-produce:400"} // most of the time is inside of one
-	done := l.load(scaled(6_000), 400)
+	l.session = "30s" // the group waits: what ends is the transaction alone
+	l.env = []string{"BILLSTREAM_DELAY=eos.after-produce:2000"}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		l.produce(1<<30, 400, stop)
+	}()
+	end := sync.OnceFunc(func() { close(stop); <-done })
+	t.Cleanup(end)
 	w := l.run("w0")
 	w.ready()
 	for range scaled(3) {
-		<-time.After(l.around(1500 * time.Millisecond))
-		w.signal(syscall.SIGSTOP)
+		dropped := w.said("epoch dropped")
+		l.freezeWithin(w, 500*time.Millisecond, 1500*time.Millisecond)
 		l.fault()
-		<-time.After(6 * time.Second) // twice the transaction's timeout
+		l.eventually(30*time.Second, "brokers have aborted the transaction", func(context.Context) error {
+			if state := l.transaction(w).State; state != "CompleteAbort" && state != "Empty" {
+				return fmt.Errorf("transaction is %s", state)
+			}
+			return nil
+		})
 		w.signal(syscall.SIGCONT)
-		<-time.After(500 * time.Millisecond)
+		l.eventually(30*time.Second, "worker has dropped the epoch, or left", func(context.Context) error {
+			if w.said("epoch dropped") == dropped && !w.dead() {
+				return errors.New("epoch was not refused")
+			}
+			return nil
+		})
 		if w.dead() {
 			if code := w.exitCode(); code != 4 {
 				t.Errorf("worker ended with code %d after its sleep, want it to go on or 4", code)
 			}
 			w = l.run("w0")
 		}
+		l.caughtUp(heals)
 	}
-	done()
-	l.fenced()
+	end()
 	l.finish(t.Name(), 45*time.Second)
 }
 
@@ -180,7 +198,7 @@ func (l *lab) unstable() {
 	first := l.run("w0", "BILLSTREAM_DELAY=eos.after-produce:8000")
 	first.ready()
 	<-time.After(9 * time.Second) // the second transaction has many records, bad ones too
-	l.freezeWithin(first)
+	l.freezeWithin(first, 5*time.Second, 7*time.Second)
 	l.fault()
 	second := l.run("w1")
 	<-time.After(20 * time.Second)
@@ -203,15 +221,15 @@ func (l *lab) unstable() {
 	done()
 }
 
-// freezeWithin freezes a worker that waits 8 s in the middle of each transaction,
-// when all its records have been written: the transaction is 5 s old.
-func (l *lab) freezeWithin(w *worker) {
+// freezeWithin freezes a worker that waits for long in the middle of each
+// transaction, when all its records have been written: one that is so old.
+func (l *lab) freezeWithin(w *worker, from, to time.Duration) {
 	l.t.Helper()
 	l.eventually(60*time.Second, "worker waits inside of a transaction", func(context.Context) error {
 		before := l.transaction(w)
 		age := time.Since(time.UnixMilli(before.StartTimestamp))
-		if before.State != "Ongoing" || age < 5*time.Second || age > 7*time.Second {
-			return fmt.Errorf("transaction is %s for %v, want it open for 5 to 7 s", before.State, age)
+		if before.State != "Ongoing" || age < from || age > to {
+			return fmt.Errorf("transaction is %s for %v, want it open for %v to %v", before.State, age, from, to)
 		}
 		w.signal(syscall.SIGSTOP)
 		if now := l.transaction(w); now.State != "Ongoing" || now.ProducerEpoch != before.ProducerEpoch {
@@ -228,7 +246,7 @@ func (l *lab) transaction(w *worker) kadm.DescribedTransaction {
 	id := topics.Group + "-" + w.name
 	all, err := l.admin().DescribeTransactions(l.t.Context(), id)
 	if err != nil {
-		l.t.Fatal(err)
+		return kadm.DescribedTransaction{State: err.Error()} // asked again by who needs another answer
 	}
 	return all[id]
 }
