@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"billstream/codecs"
@@ -293,7 +295,26 @@ func (f *fortress) fromScratch(t *testing.T, apply func() error, names ...string
 	if _, err := req.RequestWith(t.Context(), f.client); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, fmt.Sprintf("topics %v are gone", names), 30*time.Second, func() bool { return f.gone(t, names) })
 	return apply()
+}
+
+// gone says whether the broker knows none of these topics any more.
+func (f *fortress) gone(t *testing.T, names []string) bool {
+	t.Helper()
+	req := kmsg.NewPtrMetadataRequest()
+	for _, n := range names {
+		topic := kmsg.NewMetadataRequestTopic()
+		topic.Topic = &n
+		req.Topics = append(req.Topics, topic)
+	}
+	resp, err := req.RequestWith(t.Context(), f.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return !slices.ContainsFunc(resp.Topics, func(topic kmsg.MetadataResponseTopic) bool {
+		return topic.ErrorCode != kerr.UnknownTopicOrPartition.Code
+	})
 }
 
 // commands has Kafka's own tool carry out two of the printed commands, of the

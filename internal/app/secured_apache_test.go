@@ -17,6 +17,7 @@ import (
 	"billstream/internal/app"
 	"billstream/internal/auth"
 	"billstream/internal/auth/authtest"
+	"billstream/internal/kafka"
 	"billstream/internal/kafkatest"
 	"billstream/internal/topics"
 )
@@ -128,14 +129,23 @@ func (f *fortress) password(t *testing.T, user, password string) {
 	}
 }
 
-// scram is the configuration of a user with a password in a file.
+// scram is the configuration of a user with a password in a file, whom the
+// broker lets in.
 func (f *fortress) scram(t *testing.T, user string) auth.Config {
 	t.Helper()
 	f.password(t, user, "open-sesame")
-	return auth.Config{
+	c := auth.Config{
 		TLS: true, CAFile: f.caFile, Mechanism: auth.SCRAM512, User: user,
 		PasswordFile: authtest.File(t, t.TempDir(), "password", []byte("open-sesame\n")),
 	}
+	k, err := kafka.OpenAdmin(t.Context(), kafka.Config{Brokers: f.cluster.AddrsOf("SCRAM"), Auth: f.open(t, c)}, 30*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func (f *fortress) open(t *testing.T, c auth.Config) *auth.Auth {

@@ -41,7 +41,8 @@ func pattern(a topics.ACL) kmsg.ACLResourcePatternType {
 	return kmsg.ACLResourcePatternTypeLiteral
 }
 
-// guard gives rights and takes them away.
+// guard gives rights and takes them away. A broker takes its metadata from the
+// controller after that has answered, so both wait until the broker has them.
 type guard struct {
 	t      *testing.T
 	client *kgo.Client // of somebody who may
@@ -65,6 +66,9 @@ func (g *guard) give(principal string, acls ...topics.ACL) {
 			g.t.Fatal(err)
 		}
 	}
+	for _, a := range acls {
+		g.settle(principal, a, true)
+	}
 }
 
 func (g *guard) take(principal string, a topics.ACL) {
@@ -82,6 +86,26 @@ func (g *guard) take(principal string, a topics.ACL) {
 	if n := len(resp.Results[0].MatchingACLs); n != 1 {
 		g.t.Fatalf("rules that match %v are %d, want 1", a, n)
 	}
+	g.settle(principal, a, false)
+}
+
+// settle waits until the broker has a right, or has it no more.
+func (g *guard) settle(principal string, a topics.ACL, there bool) {
+	g.t.Helper()
+	req := kmsg.NewPtrDescribeACLsRequest()
+	host := "*"
+	req.ResourceType, req.ResourceName, req.ResourcePatternType = kinds[a.Resource], &a.Name, pattern(a)
+	req.Principal, req.Host, req.Operation, req.PermissionType = &principal, &host, operations[a.Operation], kmsg.ACLPermissionTypeAllow
+	eventually(g.t, fmt.Sprintf("the broker has the right %s of %s: %t", name(a), principal, there), 30*time.Second, func() bool {
+		resp, err := req.RequestWith(g.t.Context(), g.client)
+		if err == nil {
+			err = kerr.ErrorForCode(resp.ErrorCode)
+		}
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		return (len(resp.Resources) == 1) == there
+	})
 }
 
 // name is a rule in short, for the name of a test.
