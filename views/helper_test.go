@@ -246,7 +246,7 @@ var positionForm = regexp.MustCompile(`^customer\.events/\d+@(-1|\d+)(, customer
 func (a *answer) hasAccountData() bool {
 	switch a.code {
 	case http.StatusOK, http.StatusNotModified, http.StatusNotFound, http.StatusGone:
-		return strings.HasPrefix(a.pattern, "GET /v1/accounts")
+		return strings.Contains(a.pattern, " /v1/accounts")
 	}
 	return a.code == http.StatusAccepted
 }
