@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,8 +24,7 @@ type health struct {
 
 	mu      sync.Mutex
 	full    bool
-	flush   error // of the last one
-	compact error // since the last one that ended well
+	failure error // of a flush or a compaction, until one ends well
 	corrupt error
 	trouble chan struct{} // closed while one of the above is
 	logged  map[string]time.Time
@@ -56,7 +56,7 @@ func (h *health) err() error {
 	if h.full {
 		full = ErrDiskFull
 	}
-	return errors.Join(h.corrupt, full, h.flush, h.compact)
+	return errors.Join(h.corrupt, full, h.failure)
 }
 
 // change does what set does to the state, and tells who waits for trouble.
@@ -80,15 +80,8 @@ func (h *health) change(set func()) {
 func (h *health) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: h.failed,
-		FlushEnd: func(i pebble.FlushInfo) {
-			h.change(func() { h.flush = i.Err })
-		},
-		CompactionEnd: func(i pebble.CompactionInfo) {
-			if errors.Is(i.Err, pebble.ErrCancelledCompaction) {
-				return
-			}
-			h.change(func() { h.compact = i.Err })
-		},
+		FlushEnd:        func(i pebble.FlushInfo) { h.ended(i.Err) },
+		CompactionEnd:   func(i pebble.CompactionInfo) { h.ended(i.Err) },
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
 			h.change(func() { h.corrupt = fmt.Errorf("file %s: %w", i.Path, i.Details) })
 		},
@@ -121,8 +114,17 @@ func (h *health) stallTime() time.Duration {
 const retryPause = 100 * time.Millisecond
 
 func (h *health) failed(err error) {
+	h.change(func() { h.failure = err })
 	h.say("store cannot write", err)
 	h.pause(retryPause)
+}
+
+// ended hears of background work that is over. A flush that had nothing to write
+// says so in an error, which has no type.
+func (h *health) ended(err error) {
+	if err == nil || strings.HasSuffix(err.Error(), "empty table") {
+		h.change(func() { h.failure = nil })
+	}
 }
 
 // pause waits for d and returns true, or false as soon as the database is to

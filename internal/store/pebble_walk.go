@@ -69,7 +69,7 @@ func (p *PebblePartition) page(from []byte, n int) (rows []found, more bool, err
 
 // take copies up to n rows of it into one piece of memory.
 func take(it *pebble.Iterator, n int) (rows []found, more bool, err error) {
-	var data []byte
+	data := []byte{}            // an empty value is not nil
 	ends := make([]int, 0, 2*n) // of each key and of each value
 	for ok := it.First(); ok; ok = it.Next() {
 		if len(ends) == 2*n || len(data) >= pageBytes {
