@@ -43,11 +43,16 @@ func (p *partition) Get(key string) ([]byte, bool, error) {
 	return value, ok, p.err
 }
 
-func (p *partition) Ascend(from string, yield func(string, []byte) bool) {
+func (p *partition) Ascend(from string, yield func(string, []byte) bool) error {
 	for {
 		key, value, ok := p.next(from)
-		if !ok || !yield(key, value) {
-			return
+		if !ok {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return p.err
+		}
+		if !yield(key, value) {
+			return nil
 		}
 		from = key + "\x00"
 	}

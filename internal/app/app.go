@@ -71,6 +71,7 @@ type App struct {
 	admin     *kafka.AdminClient
 	input     topics.Topic // customer.events as it was found
 	limits    map[string]int
+	state     *tableState
 	group     *group // nil without the role
 	view      *view  // nil without the role
 	lag       *kafka.LagMonitor
@@ -157,6 +158,7 @@ func (a *App) start(ctx context.Context) error {
 		{"lock the state", a.lockState},
 		{"check the topics", a.preflight},
 		{"open the emitter", a.startEvents},
+		{"open the state", a.openState},
 		{"start the view", a.startView},
 		{"start the group", a.startGroup},
 		{"watch the lag", a.startLag},
