@@ -2,6 +2,7 @@ package codecs
 
 import (
 	"fmt"
+	"unsafe"
 
 	"billstream/internal/billing"
 	"billstream/internal/customer"
@@ -14,6 +15,7 @@ import (
 //
 // The zero value is ready. It must not be used by two at a time.
 type AccountReader struct {
+	bytes    []byte // of the row in hand; all texts of its account lie here
 	row      billing.Row
 	versions []billing.Version // of all timelines
 	encoded  []string          // the versions of the timeline in hand
@@ -27,13 +29,17 @@ type AccountReader struct {
 }
 
 // Read returns what billing.AccountOf returns for id and the row in b: nil when
-// no update has announced the customer yet. The account is good until the next
-// Read; nothing in it refers to b. The errors are those of ParseRow.
+// no update has announced the customer yet. The account and its texts are good
+// until the next Read: keep no part of them. Nothing in it refers to b. The
+// errors are those of ParseRow.
 func (r *AccountReader) Read(id customer.ID, b []byte) (*billing.Account, error) {
 	if err := checkFormat(b); err != nil {
 		return nil, err
 	}
-	ordered, err := r.read(string(b))
+	// The copy keeps the account apart from b, and is not one more to collect:
+	// nothing that is handed out is good longer than it.
+	r.bytes = append(r.bytes[:0], b...)
+	ordered, err := r.read(unsafe.String(unsafe.SliceData(r.bytes), len(r.bytes)))
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +200,7 @@ type version struct {
 // readVersion reads the version s as parseVersion does.
 func readVersion(s string) (v version, ok bool) {
 	f := fields{src: s}
+	v.from, f.pos = versionHead(s)
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireVarint:
@@ -208,6 +215,28 @@ func readVersion(s string) (v version, ok bool) {
 		}
 	}
 	return v, !f.bad
+}
+
+// versionHead returns when the version s takes effect, and how long the fields
+// are that say so and which event said it, when they stand at the beginning as
+// we write them: nearly all of s, in one go.
+func versionHead(s string) (from customer.Instant, n int) {
+	const effectiveFrom, timeDelta, event = 1<<keyBits | wireVarint, 2<<keyBits | wireVarint, 3<<keyBits | wireFixed64
+	if len(s) == 0 || s[0] != effectiveFrom {
+		return 0, 0
+	}
+	v, size := longVarint(s[1:])
+	if size == 0 {
+		return 0, 0
+	}
+	n = 1 + size
+	if n+2 <= len(s) && s[n] == timeDelta && s[n+1] < 0x80 {
+		n += 2
+	}
+	if n+9 <= len(s) && s[n] == event {
+		n += 9
+	}
+	return customer.Instant(v), n
 }
 
 // readValue reads a message Value as parseValue does, into memory that is kept.
