@@ -29,6 +29,8 @@ type Arena struct {
 	warm   tail       // where new rows go
 	cold   tail       // where moved rows go: they are likely to stay
 	moved  []move
+	// touched keeps the compiler from leaving out what touch reads.
+	touched byte
 
 	mu     sync.RWMutex
 	log    rowLog

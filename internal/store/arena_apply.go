@@ -12,6 +12,7 @@ type staged struct {
 	place uint64
 	size  int // of the entry, 0 for a delete
 	tag   uint32
+	guess uint32 // the id+1 of the former row, if it is not that of another key
 }
 
 // arenaBatch is how many rows readers get to see at once: it bounds how long a
@@ -84,9 +85,31 @@ func (a *Arena) stage(key string, value []byte) error {
 	return nil
 }
 
+// touch brings what publish needs into the processor's caches. One row waits
+// for memory three times in a row; here many rows wait side by side, which
+// takes a third off an update, and no reader waits meanwhile.
+func (a *Arena) touch() (sum byte) {
+	for i := range a.staged {
+		s := &a.staged[i]
+		s.guess = a.hash.guess(s.tag)
+	}
+	for i := range a.staged {
+		if s := &a.staged[i]; s.guess != 0 {
+			sum += byte(a.log.place(s.guess - 1))
+		}
+	}
+	for i := range a.staged {
+		if s := &a.staged[i]; s.guess != 0 {
+			sum += a.log.bytes(a.log.place(s.guess - 1))[0]
+		}
+	}
+	return sum
+}
+
 // publish shows readers what is staged and returns how many bytes have come and
 // how many have died.
 func (a *Arena) publish() (bytes int) {
+	a.touched += a.touch()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for i := range a.staged {

@@ -77,6 +77,16 @@ func (x *hashIndex) find(tag uint32, key string) (id uint32, ok bool) {
 	return 0, false
 }
 
+// guess returns the id+1 of a row that has the tag, 0 if none has.
+func (x *hashIndex) guess(tag uint32) uint32 {
+	s := x.of(tag)
+	i := s.home(tag)
+	for s.slots[i] != 0 && uint32(s.slots[i]>>32) != tag {
+		i = s.next(i)
+	}
+	return uint32(s.slots[i])
+}
+
 // insert adds a row that is not there.
 func (x *hashIndex) insert(tag, id uint32) {
 	s := x.of(tag)
