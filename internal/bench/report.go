@@ -23,13 +23,13 @@ type Report struct {
 	Ratios     []Ratio      `json:"ratios"`
 	Rates      []AtRate     `json:"rates,omitempty"`
 	Rebalances []Rebalanced `json:"rebalances,omitempty"`
-	LeftOut    int          `json:"left_out"` // measurements at a rate and rebalances that the time was too short for
-	Rounds     [][]Measured `json:"rounds"`   // in the order of running
+	LeftOut    int          `json:"left_out"`          // measurements at a rate and rebalances that the time was too short for
+	Rounds     [][]Measured `json:"rounds"`            // in the order of running
 	Missing    []string     `json:"missing,omitempty"` // what else it was too short for
 	findings
 	Targets []Target `json:"targets,omitempty"`
-	Wanted     int          `json:"rounds_wanted"`
-	Seconds    float64      `json:"seconds"`
+	Wanted  int      `json:"rounds_wanted"`
+	Seconds float64  `json:"seconds"`
 }
 
 // Machine is what the figures hold for.

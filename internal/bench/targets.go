@@ -197,7 +197,9 @@ func (r *Report) lookedBy(w Way) []Looked {
 }
 
 // looked is a figure of a server, of which there is a round.
-func (r *Report) looked(w Way, figure func(Looked) float64) Spread { return over(r.lookedBy(w), figure) }
+func (r *Report) looked(w Way, figure func(Looked) float64) Spread {
+	return over(r.lookedBy(w), figure)
+}
 
 func (r *Report) pauseTarget() Target {
 	t := Target{Measure: "longest pause of a writer during a snapshot, p99", Unit: "ms", Floor: 20, Goal: 5}
