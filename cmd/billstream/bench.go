@@ -160,8 +160,14 @@ func (b *benchCommand) call() string {
 		set  bool
 		name string
 	}{
-		{b.Lookups, "lookups"}, {b.Freshness, "freshness"}, {b.Stores, "stores"}, {b.Growth, "growth"}, {b.Targets, "targets"},
-		{b.Restore, "restore"}, {b.Rebalance, "rebalance"}, {b.Pin, "pin"},
+		{b.Lookups, "lookups"},
+		{b.Freshness, "freshness"},
+		{b.Stores, "stores"},
+		{b.Growth, "growth"},
+		{b.Targets, "targets"},
+		{b.Restore, "restore"},
+		{b.Rebalance, "rebalance"},
+		{b.Pin, "pin"},
 	} {
 		if f.set {
 			call += " --" + f.name
