@@ -39,6 +39,7 @@ var rowKinds = map[string]func(t *testing.T) func() rowStore{
 	"arena where all collide": func(*testing.T) func() rowStore {
 		return func() rowStore { return store.NewTinyArena(0) }
 	},
+	"pebble": newPartitions,
 }
 
 // forEach runs f once per kind; open returns a fresh store.

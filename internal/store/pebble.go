@@ -73,6 +73,9 @@ func (p *Pebble) open(opts PebbleOptions) (err error) {
 	if err = opts.fs.MkdirAll(p.dir, 0o700); err != nil {
 		return err
 	}
+	if !hasSpace(opts.fs, p.dir) {
+		return ErrDiskFull
+	}
 	if p.lock, err = pebble.LockDirectory(p.dir, opts.fs); err != nil {
 		return fmt.Errorf("lock %s, which one process at a time may have open: %w", p.dir, err)
 	}
@@ -84,8 +87,9 @@ func (p *Pebble) open(opts PebbleOptions) (err error) {
 
 // release closes what is open.
 func (p *Pebble) release() error {
+	p.health.stop()
 	var errs []error
-	if p.db != nil {
+	if p.db != nil && !p.health.abandon() {
 		errs = append(errs, p.db.Close())
 	}
 	if p.lock != nil {
@@ -178,12 +182,12 @@ const closeWait = 10 * time.Second
 
 // Close ends the database. What was not flushed is lost, as if the process had
 // died. Operations that run come to their end before, later ones get ErrClosed.
-// The directory must stay until it has returned.
+// The directory must stay until it has returned. If the disk is full the files
+// are left to the end of the process, and locked until then.
 func (p *Pebble) Close() error {
 	if !p.gate.shut() {
 		return nil // closed already
 	}
-	p.health.stop()
 	if !p.gate.wait(closeWait) {
 		return fmt.Errorf("close store: operations are running after %v, want none", closeWait)
 	}

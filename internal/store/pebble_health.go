@@ -24,6 +24,7 @@ type health struct {
 
 	mu      sync.Mutex
 	full    bool
+	given   bool  // up: see abandon
 	failure error // of a flush or a compaction, until one ends well
 	corrupt error
 	trouble chan struct{} // closed while one of the above is
@@ -40,7 +41,7 @@ func newHealth(log *slog.Logger) *health {
 	}
 }
 
-// stop ends waiting for better times.
+// stop ends the pauses between attempts.
 func (h *health) stop() { close(h.stopped) }
 
 // state returns what is wrong, and a channel that is closed when something
@@ -156,17 +157,40 @@ func (h *health) say(text string, err error) {
 const spaceBytes = 1 << 20
 
 // waitForSpace returns fs in which a write that meets a full disk waits until
-// there is space for dir, or until the database is to close: the library ends
-// the process if it cannot write down which files it has.
+// there is space for dir: the library ends the process if it cannot write down
+// which files it has.
 func (h *health) waitForSpace(fs vfs.FS, dir string) vfs.FS {
 	return vfs.OnDiskFull(fs, func() {
 		h.say("disk of the store is full", ErrDiskFull)
 		h.change(func() { h.full = true })
-		defer h.change(func() { h.full = false })
-		for h.pause(retryPause) {
-			if u, err := fs.GetDiskUsage(dir); err != nil || u.AvailBytes >= spaceBytes {
-				return
-			}
+		for full := true; full; full = !hasSpace(fs, dir) {
+			<-time.After(retryPause)
+		}
+		h.change(func() { h.full = h.given })
+		if h.isGiven() {
+			select {}
 		}
 	})
+}
+
+// hasSpace reports whether it is worth while to write in dir.
+func hasSpace(fs vfs.FS, dir string) bool {
+	u, err := fs.GetDiskUsage(dir)
+	return err != nil || u.AvailBytes >= spaceBytes
+}
+
+// abandon reports whether the disk is full, and then the database must be left
+// as it is, since it would end only with the process: what waits for space will
+// never write any more, and what comes behind it waits for it.
+func (h *health) abandon() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.given = h.full
+	return h.given
+}
+
+func (h *health) isGiven() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.given
 }

@@ -20,9 +20,9 @@ import (
 const killedDir = "BILLSTREAM_TEST_KILLED_DIR"
 
 // numbered is batch i of partition n: some of 400 keys set, some deleted.
-func numbered(n int32, i int64) []edit {
+func numbered(n int32, i int64) []change {
 	r := rand.New(rand.NewPCG(uint64(n), uint64(i)))
-	changes := make([]edit, 1+r.IntN(12))
+	changes := make([]change, 1+r.IntN(12))
 	for j := range changes {
 		changes[j].key = "key-" + strconv.Itoa(r.IntN(400))
 		if r.IntN(4) > 0 {
@@ -63,7 +63,7 @@ func TestAKilledProcessLeavesWholeBatches(t *testing.T) {
 			}
 			model[n] = want
 		}
-		must(t, p.Close())
+		noError(t, p.Close())
 	}
 	t.Logf("%d batches came through", moved)
 	if moved == 0 {
@@ -80,8 +80,8 @@ func killAfter(t *testing.T, dir string, lines int, later time.Duration) {
 	c := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestAKilledProcessLeavesWholeBatches$")
 	c.Env = append(os.Environ(), killedDir+"="+dir)
 	out, err := c.StdoutPipe()
-	must(t, err)
-	must(t, c.Start())
+	noError(t, err)
+	noError(t, c.Start())
 	said := bufio.NewReader(out)
 	for range lines {
 		if line, err := said.ReadString('\n'); err != nil || line != "on\n" {
@@ -90,7 +90,7 @@ func killAfter(t *testing.T, dir string, lines int, later time.Duration) {
 		}
 	}
 	<-time.After(later)
-	must(t, c.Process.Kill())
+	noError(t, c.Process.Kill())
 	if err := c.Wait(); err == nil {
 		t.Fatal("process has ended well, want it killed")
 	}
@@ -98,14 +98,14 @@ func killAfter(t *testing.T, dir string, lines int, later time.Duration) {
 
 func applyUntilKilled(t *testing.T, dir string) {
 	p, err := store.OpenPebble(dir, pebbleOrigin, small(nil))
-	must(t, err)
+	noError(t, err)
 	for {
 		for range 10 {
 			for n := range pebbleOrigin.Partitions {
 				part := partOf(t, p, n)
 				last, err := part.GetOffset(-1)
-				must(t, err)
-				must(t, part.Apply(last+1, edits(numbered(n, last+1))))
+				noError(t, err)
+				noError(t, part.Apply(last+1, edits(numbered(n, last+1))))
 			}
 		}
 		fmt.Println("on")

@@ -151,7 +151,7 @@ func unusable(dir string, err error) error {
 	no, system := errors.AsType[syscall.Errno](err)
 	u, ours := errors.AsType[*UnusableError](err)
 	switch {
-	case err == nil || system && no != syscall.ENOENT && !pebble.IsCorruptionError(err):
+	case err == nil || errors.Is(err, ErrDiskFull) || system && no != syscall.ENOENT && !pebble.IsCorruptionError(err):
 		return err
 	case ours:
 		u.File = dir

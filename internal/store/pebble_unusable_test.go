@@ -25,7 +25,7 @@ func wantUnusable(t *testing.T, err error, reason string) {
 func TestADatabaseOfAnotherOriginIsRefused(t *testing.T) {
 	t.Parallel()
 	fs := vfs.NewMem()
-	must(t, openPebble(t, small(fs)).Close())
+	noError(t, openPebble(t, small(fs)).Close())
 	for name, set := range map[string]func(*store.Origin){
 		"cluster":    func(o *store.Origin) { o.Cluster = "other" },
 		"topic":      func(o *store.Origin) { o.Topic = "other" },
@@ -42,8 +42,8 @@ func TestADatabaseOfAnotherOriginIsRefused(t *testing.T) {
 	o := pebbleOrigin
 	o.Partition = 3 // one database has them all
 	p, err := store.OpenPebble("state", o, small(fs))
-	must(t, err)
-	must(t, p.Close())
+	noError(t, err)
+	noError(t, p.Close())
 }
 
 func TestWhatADatabaseSaysOfItselfIsNotTrusted(t *testing.T) {
@@ -58,9 +58,9 @@ func TestWhatADatabaseSaysOfItselfIsNotTrusted(t *testing.T) {
 	} {
 		fs := vfs.NewMem()
 		p := openPebble(t, small(fs))
-		must(t, p.SetIdentity(text))
-		must(t, p.Flush())
-		must(t, p.Close())
+		noError(t, p.SetIdentity(text))
+		noError(t, p.Flush())
+		noError(t, p.Close())
 		_, err := store.OpenPebble("state", pebbleOrigin, small(fs))
 		wantUnusable(t, err, reason)
 	}
@@ -70,10 +70,10 @@ func TestRowsWithoutAnIdentityAreRefused(t *testing.T) {
 	t.Parallel()
 	fs := vfs.NewMem()
 	p := openPebble(t, small(fs))
-	must(t, partOf(t, p, 0).Apply(1, edits([]edit{{"k", []byte("v")}})))
-	must(t, p.RemoveIdentity())
-	must(t, p.Flush())
-	must(t, p.Close())
+	noError(t, partOf(t, p, 0).Apply(1, edits([]change{{"k", []byte("v")}})))
+	noError(t, p.RemoveIdentity())
+	noError(t, p.Flush())
+	noError(t, p.Close())
 	_, err := store.OpenPebble("state", pebbleOrigin, small(fs))
 	wantUnusable(t, err, "corrupt")
 }
@@ -83,7 +83,7 @@ func TestAPartitionWhoseOffsetIsDamagedIsRefused(t *testing.T) {
 	p := openPebble(t, small(vfs.NewMem()))
 	defer p.Close()
 	for n, text := range []string{"", "short", "\x02" + string(make([]byte, 24))} {
-		must(t, p.SetMeta(int32(n), text))
+		noError(t, p.SetMeta(int32(n), text))
 		_, err := p.Partition(int32(n))
 		wantUnusable(t, err, "corrupt")
 	}
@@ -92,10 +92,10 @@ func TestAPartitionWhoseOffsetIsDamagedIsRefused(t *testing.T) {
 func TestALibrarysNewerFormatIsRefused(t *testing.T) {
 	t.Parallel()
 	fs := vfs.NewMem()
-	must(t, openPebble(t, small(fs)).Close())
+	noError(t, openPebble(t, small(fs)).Close())
 	for _, name := range files(t, fs) {
 		if base := path.Base(name); len(base) > 22 && base[:22] == "marker.format-version." {
-			must(t, fs.Rename(name, "state/marker.format-version.000099.099"))
+			noError(t, fs.Rename(name, "state/marker.format-version.000099.099"))
 		}
 	}
 	_, err := store.OpenPebble("state", pebbleOrigin, small(fs))
@@ -116,7 +116,7 @@ func TestADirectoryInUseIsNotUnusable(t *testing.T) {
 // files are the paths of all files, in order.
 func files(t *testing.T, fs vfs.FS) []string {
 	names, err := fs.List("state")
-	must(t, err)
+	noError(t, err)
 	slices.Sort(names)
 	for i, name := range names {
 		names[i] = fs.PathJoin("state", name)
@@ -126,19 +126,19 @@ func files(t *testing.T, fs vfs.FS) []string {
 
 func content(t *testing.T, fs vfs.FS, name string) []byte {
 	f, err := fs.Open(name)
-	must(t, err)
+	noError(t, err)
 	defer f.Close()
 	b, err := io.ReadAll(f)
-	must(t, err)
+	noError(t, err)
 	return b
 }
 
 func overwrite(t *testing.T, fs vfs.FS, name string, b []byte) {
 	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
-	must(t, err)
+	noError(t, err)
 	_, err = f.Write(b)
-	must(t, err)
-	must(t, f.Close())
+	noError(t, err)
+	noError(t, f.Close())
 }
 
 // copyOf returns a copy of fs.
@@ -156,11 +156,11 @@ func filledPebble(t *testing.T) vfs.FS {
 	p := openPebble(t, small(fs))
 	for n := range pebbleOrigin.Partitions {
 		for i := range int64(120) {
-			must(t, partOf(t, p, n).Apply(i, edits(numbered(n, i))))
+			noError(t, partOf(t, p, n).Apply(i, edits(numbered(n, i))))
 		}
 	}
-	must(t, p.Flush())
-	must(t, p.Close())
+	noError(t, p.Flush())
+	noError(t, p.Close())
 	return fs
 }
 
@@ -208,7 +208,7 @@ func serves(t *testing.T, fs vfs.FS) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { must(t, p.Close()) }()
+	defer func() { noError(t, p.Close()) }()
 	for n := range pebbleOrigin.Partitions {
 		part, err := p.Partition(n)
 		if err != nil {
@@ -220,7 +220,7 @@ func serves(t *testing.T, fs vfs.FS) (err error) {
 		}
 		want := noRows
 		offset, err := part.GetOffset(-1)
-		must(t, err)
+		noError(t, err)
 		for i := range offset + 1 {
 			want = want.with(i, numbered(n, i))
 		}
