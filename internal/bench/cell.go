@@ -105,9 +105,6 @@ type site struct {
 	happen map[int]int // how many events each customer had of them
 }
 
-// settle is how long a process has been ready when its memory is looked at.
-const settle = 2 * time.Second
-
 // cell measures one situation, from an empty broker on.
 func (b *bench) cell(ctx context.Context, s situation) (c Cell, err error) {
 	kept, err := os.MkdirTemp(roomFor(s.room()), "billstream-bench-")
@@ -186,7 +183,7 @@ func (t *site) residentSoon(ctx context.Context) (int64, error) {
 	select {
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
-	case <-time.After(settle):
+	case <-time.After(t.o.rest):
 		return t.prog.resident()
 	}
 }

@@ -39,6 +39,7 @@ type spec struct {
 	Customers int `json:"customers,omitempty"`
 	Events    int `json:"events,omitempty"` // of each customer
 	Bytes     int `json:"bytes,omitempty"`  // of an answer
+	Snapshots int `json:"snapshots,omitempty"`
 }
 
 // table is the changelog of an arm's group, as goka and Kafka Streams name it.

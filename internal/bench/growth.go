@@ -56,7 +56,12 @@ func growthPlan(most, load int) []situation {
 // growth measures the plan, as far as the time reaches.
 func (b *bench) growth(ctx context.Context, deadline time.Time) (*Growth, error) {
 	g := new(Growth)
-	cells, err := b.cells(ctx, deadline, "growth", growthPlan(b.o.GrowthMax, min(b.o.Events, growthLoad)))
+	plan := growthPlan(b.o.GrowthMax, min(b.o.Events, growthLoad))
+	if b.o.few {
+		plan = plan[len(plan)-1:]
+		plan[0].restarts, plan[0].rateTime = 1, b.o.RateTime
+	}
+	cells, err := b.cells(ctx, deadline, "growth", plan)
 	if err != nil {
 		return nil, err
 	}

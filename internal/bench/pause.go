@@ -45,7 +45,7 @@ const (
 // pause measures in a child of its own, whose heap holds nothing but stores.
 func (b *bench) pause(ctx context.Context, customers int) (*Paused, error) {
 	b.o.Progress(fmt.Sprintf("snapshots of %s customers, under writes", thousands(customers)))
-	s := spec{Way: pauser, Dir: b.o.dir, Customers: customers, Events: rowEvents, Partitions: b.o.ProductPartitions}
+	s := spec{Way: pauser, Dir: b.o.dir, Customers: customers, Events: rowEvents, Partitions: b.o.ProductPartitions, Snapshots: pauseSnapshots}
 	p, err := start(ctx, b.pins.command(b.o.Exe), s)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func (l *pauseLoad) run(ctx context.Context, s spec) (*Paused, error) {
 	var spent time.Duration
 	var rows int64
 	err := func() error {
-		for result.Snapshots < pauseSnapshots && ctx.Err() == nil {
+		for result.Snapshots < s.Snapshots && ctx.Err() == nil {
 			n := result.Snapshots % len(l.stores)
 			l.longest.Store(0)
 			began := time.Now()

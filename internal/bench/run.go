@@ -58,6 +58,8 @@ type Options struct {
 	spoil   Way           // whose output is made wrong
 	cold    bool          // no round 0
 	every   bool          // restore and rebalance arms that cannot
+	few     bool          // one cell of growth, with a restart
+	rest    time.Duration // how long a program has been ready when its memory is looked at; 0 means 2 s
 	settled time.Duration // how long things must have been as they should be in a rebalance; 0 means 3 s
 }
 
@@ -76,6 +78,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.MaxTime = cmp.Or(o.MaxTime, 30*time.Minute)
 	o.tries = cmp.Or(o.tries, maxTries)
 	o.settled = cmp.Or(o.settled, 3*time.Second)
+	o.rest = cmp.Or(o.rest, 2*time.Second)
 	o.name = fmt.Sprintf("bench-%d-%d", os.Getpid(), time.Now().UnixMilli())
 	o = o.withSections()
 	o.Broker = cmp.Or(o.Broker, Embedded)

@@ -223,7 +223,7 @@ func TestGrowthIsDrawnWithABarForEachCell(t *testing.T) {
 
 func TestPausesAreOfSnapshotsAndOfAsLongWithout(t *testing.T) {
 	var out bytes.Buffer
-	s := spec{Way: pauser, Dir: t.TempDir(), Customers: 300, Events: 1, Partitions: 2}
+	s := spec{Way: pauser, Dir: t.TempDir(), Customers: 300, Events: 1, Partitions: 2, Snapshots: 10}
 	if err := measurePause(t.Context(), &out, s); err != nil {
 		t.Fatal(err)
 	}
@@ -232,12 +232,35 @@ func TestPausesAreOfSnapshotsAndOfAsLongWithout(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := h.Paused
-	if p == nil || p.Snapshots != pauseSnapshots || p.RowsPerSec <= 0 || p.Batches <= 0 {
-		t.Fatalf("pauses are %+v, want those of %d snapshots", p, pauseSnapshots)
+	if p == nil || p.Snapshots != s.Snapshots || p.RowsPerSec <= 0 || p.Batches <= 0 {
+		t.Fatalf("pauses are %+v, want those of %d snapshots", p, s.Snapshots)
 	}
 	for _, w := range []Waits{p.Busy, p.Quiet} {
 		if w.P50 < 0 || w.P99 < w.P50 || w.Max < w.P99 || w.Max == 0 {
 			t.Errorf("waits are %+v, want 0 <= p50 <= p99 <= max, and some", w)
 		}
+	}
+}
+
+func TestAProgramThatForgetsGivesNoFigures(t *testing.T) {
+	p, err := newPeople(1, 5, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWeb(answering(t, 200, string(p.account(0))))
+	defer w.close()
+	s := &site{situation: situation{customers: 1}, people: p, happen: map[int]int{}}
+	for _, look := range []error{s.untouched(t.Context(), w), s.remembered(t.Context(), w)} {
+		if look != nil {
+			t.Errorf("error of the right account is %v, want none", look)
+		}
+	}
+	s.happen[0]++
+	if err := s.remembered(t.Context(), w); !errors.Is(err, ErrWrong) {
+		t.Errorf("error of an account without its last event is %v, want ErrWrong", err)
+	}
+	p.kinds[0].Seq++
+	if err := s.untouched(t.Context(), w); !errors.Is(err, ErrWrong) {
+		t.Errorf("error of an account with another seq is %v, want ErrWrong", err)
 	}
 }
