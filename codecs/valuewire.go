@@ -144,6 +144,7 @@ func appendContactMessage(dst []byte, num int, c *customer.Contact) []byte {
 func parseContact(outer *fields) *customer.Contact { return readContact(outer, new(customer.Contact)) }
 
 func readContact(outer *fields, c *customer.Contact) *customer.Contact {
+	recipients := c.InvoiceRecipients[:0]
 	*c = customer.Contact{}
 	f := fields{src: outer.str}
 	for f.next() {
@@ -157,7 +158,8 @@ func readContact(outer *fields, c *customer.Contact) *customer.Contact {
 		case 4<<keyBits | wireBytes:
 			c.TimeZone = f.str
 		case 5<<keyBits | wireBytes:
-			c.InvoiceRecipients = append(c.InvoiceRecipients, f.str)
+			recipients = append(recipients, f.str)
+			c.InvoiceRecipients = recipients
 		}
 	}
 	outer.bad = outer.bad || f.bad
@@ -180,12 +182,14 @@ func appendTaxMessage(dst []byte, num int, t *customer.Tax) []byte {
 func parseTax(outer *fields) *customer.Tax { return readTax(outer, new(customer.Tax)) }
 
 func readTax(outer *fields, t *customer.Tax) *customer.Tax {
+	ids := t.TaxIDs[:0]
 	*t = customer.Tax{}
 	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireBytes:
-			t.TaxIDs = append(t.TaxIDs, parseTaxID(&f))
+			ids = append(ids, parseTaxID(&f))
+			t.TaxIDs = ids
 		case 2<<keyBits | wireVarint:
 			t.Exempt = enum(&f, customer.ExemptReverse)
 		}
