@@ -20,6 +20,7 @@ type commands struct {
 	Get        getCommand        `cmd:"" help:"Show one account."`
 	List       listCommand       `cmd:"" help:"List accounts."`
 	Topics     topicsCommand     `cmd:"" help:"Make and check the Kafka topics."`
+	State      stateCommand      `cmd:"" help:"Look after the files in which run keeps its rows."`
 	Broker     brokerCommand     `cmd:"" help:"Run the embedded broker alone."`
 	Bench      benchCommand      `cmd:"" help:"Compare ways of running one small job on Kafka."`
 	Verify     verifyCommand     `cmd:"" help:"Prove what run left in Kafka, record by record."`

@@ -39,20 +39,20 @@ func (r stateRows) Ascend(from string, yield func(key string, value []byte) bool
 	return nil
 }
 
-// rowsOf are a position and some customers of a partition.
-func rowsOf(t *testing.T, partition int32) stateRows {
+// stateRowsOf are a position and some customers of a partition.
+func stateRowsOf(t *testing.T, partition int32) stateRows {
 	t.Helper()
 	r := stateRows{string(topics.PositionKey(partition, statePartitions)): codecs.AppendPosition(nil, &codecs.PositionRow{NextOffset: 7, RecordedAt: 1_000_000, TopicID: []byte("id")})}
 	for i := 0; len(r) < 4; i++ {
 		id := fmt.Sprintf("secret-%d", i)
 		if topics.Partition([]byte(id), statePartitions) == partition {
-			r[id] = rowOf(t, id)
+			r[id] = stateRowOf(t, id)
 		}
 	}
 	return r
 }
 
-func rowOf(t *testing.T, id string) []byte {
+func stateRowOf(t *testing.T, id string) []byte {
 	t.Helper()
 	e := &customer.Event{Source: "/t", ID: "e-1", Customer: customer.ID(id), Time: 1_000_000, EffectiveFrom: 1_000_000, Change: customer.Renamed{Name: new("Acme")}}
 	res, err := billing.Apply(nil, e, billing.Position{Topic: topics.CustomerEvents, Offset: 6}, 2_000_000)
@@ -95,7 +95,7 @@ func verdicts(files []app.StateFile) map[string]string {
 func TestStateIsShownByPartition(t *testing.T) {
 	dir := t.TempDir()
 	for _, p := range []int32{3, 0, 2} {
-		putSnapshot(t, dir, stateOrigin(p), rowsOf(t, p))
+		putSnapshot(t, dir, stateOrigin(p), stateRowsOf(t, p))
 	}
 	files, err := app.InspectState(t.Context(), dir, app.AnyPartition)
 	if err != nil {
@@ -154,7 +154,7 @@ func TestRowsAreLinesOfJSON(t *testing.T) {
 	dir := t.TempDir()
 	want := map[string]int32{}
 	for p := range int32(2) {
-		r := rowsOf(t, p)
+		r := stateRowsOf(t, p)
 		putSnapshot(t, dir, stateOrigin(p), r)
 		for key := range r {
 			want[key] = p
@@ -198,13 +198,13 @@ func TestRowsAreLinesOfJSON(t *testing.T) {
 
 func TestOneCustomerIsOneRow(t *testing.T) {
 	dir := t.TempDir()
-	r := rowsOf(t, 1)
+	r := stateRowsOf(t, 1)
 	putSnapshot(t, dir, stateOrigin(1), r)
-	putSnapshot(t, dir, stateOrigin(2), rowsOf(t, 2))
+	putSnapshot(t, dir, stateOrigin(2), stateRowsOf(t, 2))
 	var lines []string
-	query := app.StateQuery{DataDir: dir, Partition: app.AnyPartition, Customer: slices.Max(slices.Collect(maps.Keys(rowsOf(t, 2))))}
+	query := app.StateQuery{DataDir: dir, Partition: app.AnyPartition, Customer: slices.Max(slices.Collect(maps.Keys(stateRowsOf(t, 2))))}
 	if query.Customer[0] == '~' {
-		query.Customer = slices.Min(slices.Collect(maps.Keys(rowsOf(t, 2))))
+		query.Customer = slices.Min(slices.Collect(maps.Keys(stateRowsOf(t, 2))))
 	}
 	files, err := app.StateRows(t.Context(), query, func(line []byte) error { lines = append(lines, string(line)); return nil })
 	if err != nil || files != 2 || len(lines) != 1 || !strings.Contains(lines[0], fmt.Sprintf(`"key":%q`, query.Customer)) {
@@ -232,16 +232,16 @@ func TestWhatCannotServeIsFound(t *testing.T) {
 		{"half a file", func(t *testing.T, _, file string) { putFile(t, file, fileBytes(t, file)[:200]) }, "corrupt", false},
 		{"an empty file", func(t *testing.T, _, file string) { putFile(t, file, nil) }, "corrupt", false},
 		{"the file of another partition", func(t *testing.T, dir, file string) {
-			putFile(t, file, fileBytes(t, putSnapshot(t, t.TempDir(), stateOrigin(2), rowsOf(t, 2))))
+			putFile(t, file, fileBytes(t, putSnapshot(t, t.TempDir(), stateOrigin(2), stateRowsOf(t, 2))))
 		}, "foreign", false},
 		{"another topic", func(t *testing.T, _, file string) {
 			o := stateOrigin(1)
 			o.Topic = "other"
-			putFile(t, file, fileBytes(t, putSnapshot(t, t.TempDir(), o, rowsOf(t, 1))))
+			putFile(t, file, fileBytes(t, putSnapshot(t, t.TempDir(), o, stateRowsOf(t, 1))))
 		}, "foreign", false},
-		{"a key of another partition", func(t *testing.T, dir, _ string) { putSnapshot(t, dir, stateOrigin(1), rowsOf(t, 2)) }, "corrupt", true},
+		{"a key of another partition", func(t *testing.T, dir, _ string) { putSnapshot(t, dir, stateOrigin(1), stateRowsOf(t, 2)) }, "corrupt", true},
 		{"another position row", func(t *testing.T, dir, _ string) {
-			r := rowsOf(t, 1)
+			r := stateRowsOf(t, 1)
 			own := string(topics.PositionKey(1, statePartitions))
 			for i := 0; ; i++ {
 				key := fmt.Sprintf("%s%d", codecs.PositionKeyPrefix, i)
@@ -253,14 +253,14 @@ func TestWhatCannotServeIsFound(t *testing.T) {
 			putSnapshot(t, dir, stateOrigin(1), r)
 		}, "corrupt", true},
 		{"a value that is no row", func(t *testing.T, dir, _ string) {
-			r := rowsOf(t, 1)
+			r := stateRowsOf(t, 1)
 			for key := range r {
 				r[key] = []byte("nonsense")
 			}
 			putSnapshot(t, dir, stateOrigin(1), r)
 		}, "corrupt", true},
 		{"a row of a newer format", func(t *testing.T, dir, _ string) {
-			r := rowsOf(t, 1)
+			r := stateRowsOf(t, 1)
 			for key := range r {
 				if key[0] != '~' {
 					r[key] = []byte{8, billing.RowFormat + 1}
@@ -271,8 +271,8 @@ func TestWhatCannotServeIsFound(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			good := putSnapshot(t, dir, stateOrigin(0), rowsOf(t, 0))
-			file := putSnapshot(t, dir, stateOrigin(1), rowsOf(t, 1))
+			good := putSnapshot(t, dir, stateOrigin(0), stateRowsOf(t, 0))
+			file := putSnapshot(t, dir, stateOrigin(1), stateRowsOf(t, 1))
 			c.damage(t, dir, file)
 			files, err := app.VerifyState(t.Context(), app.StateCheck{DataDir: dir})
 			want := map[string]string{filepath.Base(good): "", filepath.Base(file): c.reason}
@@ -319,7 +319,7 @@ func putFile(t *testing.T, name string, b []byte) {
 
 func TestStateInUseIsNotTouched(t *testing.T) {
 	dir := t.TempDir()
-	file := putSnapshot(t, dir, stateOrigin(0), rowsOf(t, 0))
+	file := putSnapshot(t, dir, stateOrigin(0), stateRowsOf(t, 0))
 	other := flock.New(filepath.Join(app.StateDir(dir), "lock"))
 	if got, err := other.TryLock(); err != nil || !got {
 		t.Fatal(got, err)
@@ -352,7 +352,7 @@ func TestStateInUseIsNotTouched(t *testing.T) {
 func TestResetRemovesStateAndNothingElse(t *testing.T) {
 	dir := t.TempDir()
 	for p := range int32(2) {
-		putSnapshot(t, dir, stateOrigin(p), rowsOf(t, p))
+		putSnapshot(t, dir, stateOrigin(p), stateRowsOf(t, p))
 	}
 	state := app.StateDir(dir)
 	half := filepath.Join(state, store.SnapshotName(topics.BillingTable, 1)+".tmp")
@@ -406,7 +406,7 @@ func TestDumpsAreTheRowsThatWereWritten(t *testing.T) {
 	dir := t.TempDir()
 	want := map[int32]stateRows{}
 	for p := range int32(3) {
-		want[p] = rowsOf(t, p)
+		want[p] = stateRowsOf(t, p)
 		putSnapshot(t, dir, stateOrigin(p), want[p])
 	}
 	held, err := app.HoldState(dir)
@@ -448,7 +448,7 @@ func TestNoDumpsAreAnError(t *testing.T) {
 
 func TestReadingStateEndsWithItsContext(t *testing.T) {
 	dir := t.TempDir()
-	putSnapshot(t, dir, stateOrigin(0), rowsOf(t, 0))
+	putSnapshot(t, dir, stateOrigin(0), stateRowsOf(t, 0))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("stop")
 	cancel(stop)
