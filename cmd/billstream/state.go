@@ -113,9 +113,11 @@ func stateRows(files []app.StateFile, now time.Time) [][]string {
 		if f.Kind != app.StateSnapshot {
 			row[0] = "all"
 		}
-		if f.Rows > 0 || f.Kind == app.StateSnapshot && f.Reason == "" {
-			row[2], row[3] = strconv.FormatInt(f.From, 10), strconv.FormatInt(f.Through, 10)
+		if f.Reason == "" && !f.Unread {
 			row[4] = strconv.FormatInt(f.Rows, 10)
+		}
+		if f.Reason == "" && f.Kind == app.StateSnapshot {
+			row[2], row[3] = strconv.FormatInt(f.From, 10), strconv.FormatInt(f.Through, 10)
 		}
 		if !f.At.IsZero() {
 			row[6] = spaced(max(now.Sub(f.At), 0))
@@ -130,7 +132,7 @@ func stateOf(f *app.StateFile) string {
 	switch {
 	case f.Reason != "":
 		return f.Reason + ": " + f.Problem
-	case f.Kind != app.StateSnapshot:
+	case f.Unread:
 		return "not looked into"
 	}
 	return "good"

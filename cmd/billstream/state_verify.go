@@ -19,7 +19,7 @@ type stateVerify struct {
 
 // Help is the lower part of the verb's help.
 func (*stateVerify) Help() string {
-	return `Reads every snapshot to its end: checksums, the order of keys, whether they belong to the partition, whether every row can be decoded. With --brokers also: cluster, topic, partition count, and that the changelog reaches as far. Nothing is changed, and a process may run. Of a database (--store pebble) only the size is shown.
+	return `Reads every snapshot to its end: checksums, the order of keys, whether they belong to the partition, whether every row can be decoded. With --brokers also: cluster, topic, partition count, and that the changelog reaches as far. Nothing is changed, and a process may run. A database (--store pebble) is looked into with --brokers alone, and not while a process uses it.
 
 Exit code 0: all is good, or there is nothing; 1: what is printed is wrong; 2: wrong call. A file that is not good does no harm: run refuses it and reads the changelog.
 
@@ -32,10 +32,10 @@ Examples:
 
 // Run reads the files and prints the verdict.
 func (s *stateVerify) Run(ctx context.Context, p *program) error {
-	check := app.StateCheck{DataDir: s.DataDir, Brokers: s.Brokers, Wait: forEver(s.BrokerWait)}
+	check := app.StateCheck{DataDir: s.DataDir, Table: app.TableBrokers{Brokers: s.Brokers, Wait: forEver(s.BrokerWait)}}
 	if len(s.Brokers) > 0 {
 		var err error
-		if check.Auth, err = s.open(p.stderr); err != nil {
+		if check.Table.Auth, err = s.open(p.stderr); err != nil {
 			return err
 		}
 	}

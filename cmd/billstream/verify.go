@@ -58,7 +58,7 @@ func (v *verifyCommand) Run(ctx context.Context, p *program) error {
 	cfg := verify.Config{
 		Brokers: v.Brokers, Auth: login, Mode: v.Mode, Online: v.Online, Guarantee: v.Guarantee,
 		DeadLetterUnknown: v.UnknownTypes == "dead-letter", WithoutAccount: !v.UpdatesAccount,
-		Views: v.Views, Stores: v.Stores, OpenStore: openDumps, Metrics: v.Metrics, History: v.History, Manifest: v.Manifest,
+		Views: v.Views, Stores: v.Stores, OpenStore: openDumps(app.TableBrokers{Brokers: v.Brokers, Auth: login, Wait: v.ReadTimeout}), Metrics: v.Metrics, History: v.History, Manifest: v.Manifest,
 		ReadTimeout: v.ReadTimeout, MaxAnomalies: v.MaxAnomalies,
 		Commit: readProgramInfo().Revision,
 	}
@@ -84,26 +84,29 @@ func (v *verifyCommand) Run(ctx context.Context, p *program) error {
 	return err
 }
 
-// openDumps is what a stopped process left in a data directory, which no other
-// may use until it is let go.
-func openDumps(ctx context.Context, dataDir string) ([]verify.Dump, func() error, error) {
-	held, err := app.HoldState(dataDir)
-	if err != nil {
-		return nil, nil, err
-	}
-	found, err := held.Dumps(ctx)
-	if err != nil {
-		return nil, nil, errors.Join(err, held.Close())
-	}
-	dumps := make([]verify.Dump, len(found))
-	for i := range found {
-		d := &found[i]
-		dumps[i] = verify.Dump{
-			File: d.File, Topic: d.Topic, TopicID: d.TopicID, Partition: d.Partition, Partitions: d.Partitions,
-			From: d.From, Through: d.Through, Rows: d.Each,
+// openDumps returns what opens the state of a stopped process in a data
+// directory, which no other may use until it is let go. The brokers tell whose a
+// database is.
+func openDumps(brokers app.TableBrokers) verify.OpenStore {
+	return func(ctx context.Context, dataDir string) ([]verify.Dump, func() error, error) {
+		held, err := app.HoldState(dataDir)
+		if err != nil {
+			return nil, nil, err
 		}
+		found, err := held.Dumps(ctx, brokers)
+		if err != nil {
+			return nil, nil, errors.Join(err, held.Close())
+		}
+		dumps := make([]verify.Dump, len(found))
+		for i := range found {
+			d := &found[i]
+			dumps[i] = verify.Dump{
+				File: d.File, Topic: d.Topic, TopicID: d.TopicID, Partition: d.Partition, Partitions: d.Partitions,
+				From: d.From, Through: d.Through, Rows: d.Each,
+			}
+		}
+		return dumps, held.Close, nil
 	}
-	return dumps, held.Close, nil
 }
 
 // printReport prints the verdict for people: what was counted, what is wrong,

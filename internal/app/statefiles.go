@@ -43,6 +43,10 @@ type StateFile struct {
 	Rows       int64     `json:"rows"`
 	At         time.Time `json:"at,omitzero"` // when it was written
 
+	// Unread says that nobody has looked into a database: that takes brokers, and
+	// no process that uses it.
+	Unread bool `json:"unread,omitempty"`
+
 	// Reason says in a word why the file cannot serve: missing, corrupt,
 	// foreign, stale, version, or unreadable; "" for one that can. Problem is
 	// what was found and what was wanted. Neither names a customer.
@@ -168,7 +172,7 @@ func (f *StateFile) spoil(err error) {
 	if info, err := os.Stat(f.File); err == nil {
 		kept.Bytes = info.Size()
 	}
-	if u, ok := errors.AsType[*store.UnusableError](err); ok {
+	if u, ok := errors.AsType[*store.UnusableError](err); ok && u.Err != nil {
 		kept.Reason, kept.Problem = u.Reason, u.Err.Error()
 	}
 	if bad, ok := errors.AsType[*badRowError](err); ok {
@@ -178,16 +182,6 @@ func (f *StateFile) spoil(err error) {
 		}
 	}
 	*f = kept
-}
-
-// databaseFile describes the database of a process with --store pebble.
-func databaseFile(dataDir string) (StateFile, bool) {
-	name := filepath.Join(StateDir(dataDir), StateDatabase)
-	info, err := os.Stat(name)
-	if err != nil {
-		return StateFile{}, false
-	}
-	return StateFile{File: name, Kind: StateDatabase, Partition: AnyPartition, From: -1, Through: -1, Bytes: bytesBelow(name), At: info.ModTime()}, true
 }
 
 // bytesBelow adds up the files below a path. What goes while it looks is not

@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"maps"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,7 +81,7 @@ func TestStateIsComparedWithTheTableOfTheBrokers(t *testing.T) {
 			}
 			dir := t.TempDir()
 			file := putSnapshot(t, dir, o, r)
-			files, err := app.VerifyState(t.Context(), app.StateCheck{DataDir: dir, Brokers: []string{addr}, Wait: 10 * time.Second})
+			files, err := app.VerifyState(t.Context(), app.StateCheck{DataDir: dir, Table: app.TableBrokers{Brokers: []string{addr}, Wait: 10 * time.Second}})
 			reason := ""
 			if c.want != "" {
 				reason = "foreign"
@@ -104,8 +106,101 @@ func TestStateCannotBeComparedWithATableThatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	_, err = app.VerifyState(t.Context(), app.StateCheck{DataDir: t.TempDir(), Brokers: []string{b.Addr()}, Wait: 10 * time.Second})
+	_, err = app.VerifyState(t.Context(), app.StateCheck{DataDir: t.TempDir(), Table: app.TableBrokers{Brokers: []string{b.Addr()}, Wait: 10 * time.Second}})
 	if !errors.Is(err, app.ErrRefused) || !strings.Contains(err.Error(), "topic billing-table is missing") {
 		t.Errorf("error is %v, want that the topic is missing", err)
+	}
+}
+
+// fillDatabase makes the database of a stopped process with one partition.
+func fillDatabase(t *testing.T, dir string, o store.Origin, offset int64, r stateRows) {
+	t.Helper()
+	if err := os.MkdirAll(app.StateDir(dir), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.OpenPebble(filepath.Join(app.StateDir(dir), "pebble"), o, store.PebbleOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := db.Partition(o.Partition)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Apply(offset, maps.All(r)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Flush(), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestADatabaseIsLookedIntoWithBrokers(t *testing.T) {
+	addr, own := tableOnBroker(t)
+	brokers := app.TableBrokers{Brokers: []string{addr}, Wait: 10 * time.Second}
+	for _, c := range []struct {
+		name         string
+		change       func(o *store.Origin, offset *int64, r stateRows)
+		reason, want string
+	}{
+		{"its own", func(*store.Origin, *int64, stateRows) {}, "", ""},
+		{"another cluster", func(o *store.Origin, _ *int64, _ stateRows) { o.Cluster = "other" }, "foreign", "other"},
+		{"a changelog that ends before", func(_ *store.Origin, at *int64, _ stateRows) { *at = 50 }, "foreign", "last offset is 50, want less than 50, the end of the changelog"},
+		{"a key of another partition", func(_ *store.Origin, _ *int64, r stateRows) { maps.Copy(r, stateRowsOf(t, 2)) }, "corrupt", "key belongs into partition 2, want 1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o, offset, r := own, int64(41), stateRowsOf(t, 1)
+			c.change(&o, &offset, r)
+			dir := t.TempDir()
+			fillDatabase(t, dir, o, offset, r)
+			files, err := app.VerifyState(t.Context(), app.StateCheck{DataDir: dir, Table: brokers})
+			if len(files) != 1 || files[0].Reason != c.reason || files[0].Unread || !strings.Contains(files[0].Problem, c.want) || (err == nil) != (c.reason == "") {
+				t.Fatalf("files are %+v, %v, want one that is %q: %s", files, err, c.reason, c.want)
+			}
+			if c.reason == "" && files[0].Rows != int64(len(r)) {
+				t.Errorf("rows are %d, want %d", files[0].Rows, len(r))
+			}
+			if strings.Contains(files[0].Problem, "secret") {
+				t.Errorf("problem is %q, want no customer in it", files[0].Problem)
+			}
+			// Without brokers nobody knows whose it is.
+			files, err = app.VerifyState(t.Context(), app.StateCheck{DataDir: dir})
+			if err != nil || len(files) != 1 || !files[0].Unread || files[0].Bytes == 0 {
+				t.Errorf("files without brokers are %+v, %v, want one that is not read", files, err)
+			}
+		})
+	}
+}
+
+func TestDumpsOfADatabaseAreItsRows(t *testing.T) {
+	addr, o := tableOnBroker(t)
+	dir, want := t.TempDir(), stateRowsOf(t, 1)
+	fillDatabase(t, dir, o, 41, want)
+	held, err := app.HoldState(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dumps, err := held.Dumps(t.Context(), app.TableBrokers{Brokers: []string{addr}, Wait: 10 * time.Second})
+	if err != nil || len(dumps) != 1 || dumps[0].Partition != 1 || dumps[0].From != 41 || dumps[0].Through != 41 {
+		t.Fatalf("dumps are %+v, %v, want partition 1 at 41", dumps, err)
+	}
+	got := stateRows{}
+	if err := dumps[0].Each(func(key string, value []byte) error { got[key] = value; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if !maps.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("rows are %d, want the %d that were written", len(got), len(want))
+	}
+	// Whoever comes next finds it closed.
+	if err := held.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fillDatabase(t, dir, o, 42, want)
+	held, err = app.HoldState(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if _, err := held.Dumps(t.Context(), app.TableBrokers{}); err == nil || !strings.Contains(err.Error(), "brokers are none") {
+		t.Errorf("error without brokers is %v, want that they are missing", err)
 	}
 }

@@ -20,8 +20,9 @@ const stateLock = "lock"
 
 // HeldState is the state of a data directory that no process uses until Close.
 type HeldState struct {
-	dir  string
-	lock *flock.Flock // nil when there is nothing to hold
+	dir      string
+	lock     *flock.Flock  // nil when there is nothing to hold
+	database *store.Pebble // of Dumps; nil without one
 }
 
 // HoldState takes the state of a data directory as a process does. Another
@@ -45,10 +46,14 @@ func HoldState(dataDir string) (*HeldState, error) {
 
 // Close lets other processes have the state.
 func (h *HeldState) Close() error {
-	if h.lock == nil {
-		return nil
+	var err error
+	if h.database != nil {
+		err = h.database.Close()
 	}
-	return h.lock.Unlock()
+	if h.lock != nil {
+		err = errors.Join(err, h.lock.Unlock())
+	}
+	return err
 }
 
 // StateEntry is a file or directory that Reset removes.
@@ -100,28 +105,35 @@ type StateDump struct {
 	Each func(yield func(key string, value []byte) error) error
 }
 
-// Dumps returns the snapshots, each read to its end. The error is ErrState when
-// one of them cannot serve, or when there are none.
-func (h *HeldState) Dumps(ctx context.Context) ([]StateDump, error) {
+// Dumps returns the snapshots, each read to its end, and what is in the database,
+// of which b tells whose it is. They are good until Close. The error is ErrState
+// when one of them cannot serve, or when there are none.
+func (h *HeldState) Dumps(ctx context.Context, b TableBrokers) ([]StateDump, error) {
 	files, err := InspectState(ctx, filepath.Dir(h.dir), AnyPartition)
 	if err != nil {
 		return nil, err
 	}
 	var dumps []StateDump
 	for i := range files {
-		if err := files[i].err(); err != nil {
+		f := &files[i]
+		if err := f.err(); err != nil {
 			return nil, err
 		}
-		if files[i].Kind != StateSnapshot {
+		if f.Kind == StateDatabase {
+			more, err := h.databaseDumps(ctx, f, &b)
+			if err != nil {
+				return nil, err
+			}
+			dumps = append(dumps, more...)
 			continue
 		}
-		dumps = append(dumps, StateDump{files[i], func(yield func(string, []byte) error) error {
-			_, err := store.ReadSnapshot(files[i].File, yield)
+		dumps = append(dumps, StateDump{*f, func(yield func(string, []byte) error) error {
+			_, err := store.ReadSnapshot(f.File, yield)
 			return err
 		}})
 	}
 	if len(dumps) == 0 {
-		return nil, &classed{class: ErrState, err: fmt.Errorf("%s holds no snapshot, want one at least", h.dir)}
+		return nil, &classed{class: ErrState, err: fmt.Errorf("%s holds no rows, want those of one partition at least", h.dir)}
 	}
 	return dumps, nil
 }

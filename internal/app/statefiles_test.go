@@ -294,7 +294,7 @@ func TestWhatCannotServeIsFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer held.Close()
-			if _, err := held.Dumps(t.Context()); (err == nil) != c.deep || err != nil && !errors.Is(err, app.ErrState) {
+			if _, err := held.Dumps(t.Context(), app.TableBrokers{}); (err == nil) != c.deep || err != nil && !errors.Is(err, app.ErrState) {
 				t.Errorf("dumps give %v, want what cannot be read to be told", err)
 			}
 		})
@@ -414,7 +414,7 @@ func TestDumpsAreTheRowsThatWereWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer held.Close()
-	dumps, err := held.Dumps(t.Context())
+	dumps, err := held.Dumps(t.Context(), app.TableBrokers{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,7 +441,7 @@ func TestNoDumpsAreAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := held.Dumps(t.Context()); !errors.Is(err, app.ErrState) {
+	if _, err := held.Dumps(t.Context(), app.TableBrokers{}); !errors.Is(err, app.ErrState) {
 		t.Errorf("error is %v, want that there is nothing", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"billstream/internal/auth"
@@ -11,24 +12,27 @@ import (
 	"billstream/internal/store"
 )
 
+// TableBrokers are asked whose state it is that lies somewhere.
+type TableBrokers struct {
+	Brokers []string      // none: nobody is asked, and only files are judged
+	Auth    *auth.Auth    // secures connections and logs in; nil does neither
+	Wait    time.Duration // for a broker; negative: for ever
+}
+
 // StateCheck says which state is checked, and against what.
 type StateCheck struct {
 	DataDir string
-
-	// Brokers are asked whether the state is that of their table; none: the
-	// files alone are checked.
-	Brokers []string
-	Auth    *auth.Auth    // secures connections and logs in; nil does neither
-	Wait    time.Duration // for a broker; negative: for ever
+	Table   TableBrokers
 
 	Progress func(rows, bytes, total int64) // nil: nobody looks; bytes of the files and of all
 }
 
 // VerifyState reads every snapshot in a data directory row by row, by partition.
 // It takes no lock: a process may run. The error is ErrState when a file cannot
-// serve; the files say which one and why. A database is not looked into.
+// serve; the files say which one and why. A database is looked into if there
+// are brokers to say whose it is, and no process uses it.
 func VerifyState(ctx context.Context, c StateCheck) ([]StateFile, error) {
-	table, err := c.table(ctx)
+	table, err := c.Table.table(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +40,7 @@ func VerifyState(ctx context.Context, c StateCheck) ([]StateFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := tally{show: c.Progress}
+	t := tally{show: c.Progress, total: bytesBelow(filepath.Join(StateDir(c.DataDir), StateDatabase))}
 	for _, name := range names {
 		t.total += bytesBelow(name)
 	}
@@ -53,8 +57,12 @@ func VerifyState(ctx context.Context, c StateCheck) ([]StateFile, error) {
 			errs = append(errs, f.err())
 		}
 	}
-	if f, ok := databaseFile(c.DataDir); ok {
+	if f, ok := verifyDatabase(ctx, c.DataDir, table, &t); ok {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		files = append(files, f)
+		errs = append(errs, f.err())
 	}
 	return files, errors.Join(errs...)
 }
@@ -110,7 +118,7 @@ type tableNow struct {
 }
 
 // table asks the brokers; nil when there are none to ask.
-func (c *StateCheck) table(ctx context.Context) (t *tableNow, err error) {
+func (c *TableBrokers) table(ctx context.Context) (t *tableNow, err error) {
 	if len(c.Brokers) == 0 {
 		return nil, nil
 	}
