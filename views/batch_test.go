@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"billstream/internal/billing"
+	"billstream/internal/customer"
 	"billstream/internal/topics"
 	"billstream/views"
 )
@@ -93,7 +94,12 @@ func TestBatchAnswersInTheOrderAsked(t *testing.T) {
 func TestAccountsOfABatchDoNotMix(t *testing.T) {
 	w := newWorld(t, 3)
 	w.put("full", acme(t, 5))
-	w.put("bare", row(t, 1, billing.StatusActive, nil))
+	w.put("bare", row(t, 1, billing.StatusActive, map[billing.Facet]billing.Value{
+		billing.FacetBillingAddress: &customer.Address{Country: "FR"},
+		billing.FacetContact:        &customer.Contact{Phone: "+33123456789"},
+		billing.FacetTax:            &customer.Tax{},
+		billing.FacetPlan:           &customer.Plan{Code: "x", Currency: "EUR", Interval: customer.IntervalYear},
+	}))
 	full, bare := "full "+w.get("/v1/accounts/full").body, "bare "+w.get("/v1/accounts/bare").body
 	w.batchGet([]string{"full", "bare", "full", "bare", "bare"}).wantItems(full, bare, full, bare, bare)
 }
@@ -247,12 +253,16 @@ func TestABatchWaitsForPositionsOfWhatIsReady(t *testing.T) {
 func TestARecoveryEndsTheWaitOfABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
+		began := time.Now()
 		done := make(chan *answer)
 		go func() { done <- w.batchGet([]string{"c-1"}, "Billing-Min-Position", at(0, 5), "Prefer", "wait=10") }()
 		synctest.Wait()
 		w.recovering(0, 3)
 		w.reached(0, 1)
 		(<-done).wantItems(`c-1 {"type":"/problems/recovering","status":503,"remaining_records":3}`)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("answer took %v after the recovery began, want none", took)
+		}
 	})
 }
 
