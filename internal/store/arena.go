@@ -103,8 +103,9 @@ func (a *Arena) Len() int {
 }
 
 // Size returns what the store has allocated: chunks, also what is dead or not
-// yet used of them, and indexes. Chunks that were given up do not count, even
-// if a reader still holds a row in one.
+// yet used of them, and indexes, which do not shrink. Chunks that were given up
+// do not count, even if a reader still holds a row in one, and neither do the
+// buffers of Apply, which are some 40 KiB.
 func (a *Arena) Size() Size {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -123,37 +124,42 @@ func (a *Arena) Close() error { return nil }
 // as long as it keeps them. The error is always nil.
 func (a *Arena) Ascend(from string, yield func(key string, value []byte) bool) error {
 	rows := make([]entry, 0, arenaPage)
-	for after := false; ; after = true {
-		rows = a.page(rows[:0], from, after)
+	for after, more := false, true; more; after = true {
+		rows, more = a.page(rows[:0], from, after)
 		for _, r := range rows {
 			if !yield(r.key, r.value) {
 				return nil
 			}
 		}
-		if len(rows) < arenaPage {
-			return nil
+		if more {
+			from = rows[len(rows)-1].key
 		}
-		from = rows[len(rows)-1].key
 	}
+	return nil
 }
 
 // arenaPage is how many rows a walk reads at a time: it bounds how long a walk
 // keeps the writer waiting.
 const arenaPage = 128
 
-// page appends the next rows, arenaPage unless there are no more: those at or
-// behind from, or only those behind it.
-func (a *Arena) page(rows []entry, from string, after bool) []entry {
+// page appends the next rows: those at or behind from, or only those behind it.
+// more reports whether there may be others. To know all places first lets the
+// processor wait for several rows at once.
+func (a *Arena) page(rows []entry, from string, after bool) (page []entry, more bool) {
+	var places [arenaPage]uint64
+	n := 0
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	for id := range a.order.ascend(from) {
-		r := a.log.entry(a.log.place(id))
-		if after && r.key == from {
-			continue
-		}
-		if rows = append(rows, r); len(rows) == arenaPage {
+		places[n] = a.log.place(id)
+		if n++; n == len(places) {
 			break
 		}
 	}
-	return rows
+	for _, p := range places[:n] {
+		if r := a.log.entry(p); !after || r.key != from {
+			rows = append(rows, r)
+		}
+	}
+	return rows, n == len(places)
 }

@@ -98,7 +98,7 @@ func TestALastingRowIsMetOnceWhileOthersComeAndGo(t *testing.T) {
 	t.Parallel()
 	forEach(t, func(t *testing.T, open func() rowStore) {
 		s := open()
-		const lasting = 2000
+		const lasting = 1000
 		name := func(i int) string { return fmt.Sprintf("%05d", i) }
 		noError(t, s.Apply(1, many(lasting, func(i int) (string, []byte) { return name(2 * i), []byte("v") })))
 		var got, want []string
@@ -159,7 +159,7 @@ func TestReadersSeeBatchesInOrder(t *testing.T) {
 	t.Parallel()
 	forEach(t, func(t *testing.T, open func() rowStore) {
 		s := open()
-		const batches, rows = 150, 600 // of more rows than readers see at once
+		const batches, rows = 60, 600 // of more rows than readers see at once
 		name := func(i int) string { return fmt.Sprintf("row-%04d", i) }
 		value := func(i, batch int) []byte {
 			return []byte(strings.Repeat(name(i)+"@"+strconv.Itoa(batch)+";", 1+i%5))
