@@ -27,10 +27,10 @@ type benchCommand struct {
 	RateTime   time.Duration `default:"10s" help:"How long every rate is kept up."`
 	Lookups    bool          `help:"Compare lookups over HTTP with a bare server that answers as many bytes."`
 	Freshness  bool          `help:"Run this program, and measure from an event until a lookup shows it, at 500 events per second."`
-	Stores     bool          `help:"Measure restores, this program's restart with snapshots, its memory, and for how long writers wait for snapshots."`
+	State      bool          `help:"Measure restores, this program's restart with snapshots, its memory, and for how long writers wait for snapshots."`
 	Growth     bool          `help:"Run this program with more and more customers, partitions and events, and project a hundred million customers."`
 	GrowthMax  count         `default:"1M" help:"Most customers of --growth."`
-	Restarted  []count       `name:"store-customers" default:"1M" help:"Customers of the restarts of --stores."`
+	Restarted  []count       `name:"state-customers" default:"1M" help:"Customers of the restarts of --state."`
 	Targets    bool          `help:"Measure what the table of targets needs, and print it."`
 	Restore    bool          `help:"After every run, start the arm again without its files and wait until all partitions answer."`
 	Rebalance  bool          `help:"Measure for how long nothing comes while a second member joins and leaves, at 1,000 events per second."`
@@ -53,7 +53,7 @@ func (*benchCommand) Help() string {
 
 CPU time per event is that of the second half of the events, after what warms up has done so; "whole" is that of the whole process. A restore ends when all partitions have answered, and counts only if no row was forgotten.
 
---lookups, --freshness, --stores and --growth are measured in place of the arms, unless --arms names some. All but --lookups start a broker and the whole program on it, with a changelog of customers to begin with; a lookup that shows something else than the events say ends everything. --targets is --lookups, --freshness, --stores and four arms, and marks what is below its floor.
+--lookups, --freshness, --state and --growth are measured in place of the arms, unless --arms names some. All but --lookups start a broker and the whole program on it, with a changelog of customers to begin with; a lookup that shows something else than the events say ends everything. --targets is --lookups, --freshness, --state and four arms, and marks what is below its floor.
 
 With --brokers, topics and groups that begin with bench- are made there, and deleted again.
 
@@ -109,7 +109,7 @@ func (b *benchCommand) report(ctx context.Context, p *program) (*bench.Report, e
 		Exe: []string{self, "bench", "--child"}, Broker: b.Broker, Brokers: b.Brokers, Pin: b.Pin,
 		Rounds: b.Rounds, Events: b.Events, Customers: b.Customers, Partitions: b.Partitions,
 		Rates: rates, RateTime: b.RateTime, Restore: b.Restore, Rebalance: b.Rebalance, Repeats: b.Repeats,
-		Program: []string{self}, Lookups: b.Lookups, Freshness: b.Freshness, Stores: b.Stores,
+		Program: []string{self}, Lookups: b.Lookups, Freshness: b.Freshness, Stores: b.State,
 		Growth: b.Growth, GrowthMax: int(b.GrowthMax), Targets: b.Targets,
 		MaxTime: b.MaxTime, Seed: uint64(b.Seed), Revision: readProgramInfo().Revision,
 		Profiles: b.Profile, Command: "billstream bench" + b.call(),
@@ -151,9 +151,9 @@ func (b *benchCommand) call() string {
 	if b.Growth {
 		call += " --growth-max " + b.GrowthMax.String()
 	}
-	if b.Stores || b.Targets {
+	if b.State || b.Targets {
 		for _, n := range b.Restarted {
-			call += " --store-customers " + n.String()
+			call += " --state-customers " + n.String()
 		}
 	}
 	for _, f := range []struct {
@@ -162,7 +162,7 @@ func (b *benchCommand) call() string {
 	}{
 		{b.Lookups, "lookups"},
 		{b.Freshness, "freshness"},
-		{b.Stores, "stores"},
+		{b.State, "state"},
 		{b.Growth, "growth"},
 		{b.Targets, "targets"},
 		{b.Restore, "restore"},
@@ -202,7 +202,7 @@ func writeFile(name string, write func(io.Writer) error) (err error) {
 // rates are the numbers in --rates; 0 stands for none. Arms that nobody asked for
 // something else in place of are measured at one.
 func (b *benchCommand) rates() ([]int, error) {
-	if len(b.Rates) == 0 && !b.Lookups && !b.Freshness && !b.Stores && !b.Growth && !b.Targets {
+	if len(b.Rates) == 0 && !b.Lookups && !b.Freshness && !b.State && !b.Growth && !b.Targets {
 		return []int{500}, nil
 	}
 	var all []int
