@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"time"
@@ -16,8 +17,9 @@ var ErrClosed = errors.New("store is closed")
 
 // PebbleOptions are the settings of a database on disk; the zero value works.
 type PebbleOptions struct {
-	// CacheBytes is how much memory the blocks that were read may take; 0 means
-	// 64 MiB. What was written waits for the disk in up to 64 MiB beside it.
+	// CacheBytes is how much memory there is for blocks that were read, at the
+	// least; 0 means 64 MiB. What was written waits for the disk in up to 64 MiB
+	// more; what it leaves of them, blocks may take.
 	CacheBytes int64
 	// Log hears of what goes wrong and, at Debug, of what goes on; nil is
 	// silence. No key or value comes into it.
@@ -41,6 +43,7 @@ type Pebble struct {
 	dir    string
 	gate   gate
 	health *health
+	seen   *seen
 
 	mu         sync.Mutex
 	partitions map[int32]*PebblePartition
@@ -60,7 +63,7 @@ func OpenPebble(dir string, o Origin, opts PebbleOptions) (*Pebble, error) {
 	o.Partition = 0
 	opts.fillIn()
 	p := &Pebble{
-		dir: dir, origin: o, health: newHealth(opts.Log),
+		dir: dir, origin: o, health: newHealth(opts.Log), seen: newSeen(),
 		partitions: map[int32]*PebblePartition{}, walks: map[*pebble.Iterator]time.Time{},
 	}
 	if err := p.open(opts); err != nil {
@@ -113,7 +116,7 @@ func (p *Pebble) Partition(n int32) (*PebblePartition, error) {
 	if part := p.partitions[n]; part != nil {
 		return part, nil
 	}
-	part := &PebblePartition{pebble: p, number: n, staged: map[string]bool{}}
+	part := &PebblePartition{pebble: p, number: n, seed: maphash.MakeSeed(), staged: map[string]bool{}}
 	m, err := p.readMeta(n)
 	if err != nil {
 		return nil, fmt.Errorf("open partition %d of store: %w", n, damaged(p.dir, err))

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 type PebblePartition struct {
 	pebble *Pebble
 	number int32
+	seed   maphash.Seed
 
 	write  sync.Mutex
 	key    []byte          // room for one
@@ -33,6 +35,7 @@ func (p *PebblePartition) Get(key string) ([]byte, error) {
 		return nil, ErrClosed
 	}
 	defer p.pebble.gate.leave()
+	then := p.pebble.seen.now()
 	b, closer, err := p.pebble.db.Get(p.rowKey(key))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
@@ -40,6 +43,7 @@ func (p *PebblePartition) Get(key string) ([]byte, error) {
 	if err != nil {
 		return nil, p.failed("get row", err)
 	}
+	p.pebble.seen.found(p.hash(key), then)
 	own := append(make([]byte, 0, len(b)), b...)
 	if err := closer.Close(); err != nil {
 		return nil, p.failed("get row", err)
@@ -51,6 +55,9 @@ func (p *PebblePartition) rowKey(key string) []byte {
 	k := make([]byte, 0, prefixBytes+len(key))
 	return append(appendPrefix(k, uint32(p.number), kindRow), key...)
 }
+
+// hash tells rows of all partitions apart; it is never 0.
+func (p *PebblePartition) hash(key string) uint64 { return maphash.String(p.seed, key) | 1 }
 
 func (p *PebblePartition) failed(what string, err error) error {
 	return fmt.Errorf("%s of partition %d of store: %w", what, p.number, damaged(p.pebble.dir, err))
@@ -118,6 +125,7 @@ func (p *PebblePartition) change(what string, stage func(*pebble.Batch, *meta) e
 	defer p.write.Unlock()
 	b := p.pebble.db.NewBatch()
 	defer b.Close()
+	defer clear(p.staged)
 	was := p.meta.Load()
 	m := *was
 	if err := stage(b, &m); err != nil {
@@ -134,14 +142,26 @@ func (p *PebblePartition) change(what string, stage func(*pebble.Batch, *meta) e
 	if err := b.Commit(pebble.NoSync); err != nil {
 		return p.failed(what, err)
 	}
+	if p.pebble.seen.wrote(p.hashes); m == (meta{}) {
+		p.pebble.seen.forget()
+	}
 	p.meta.Store(&m)
 	return nil
 }
 
+// hashes are those of the batch being written.
+func (p *PebblePartition) hashes(yield func(hash uint64, there bool) bool) {
+	for key, there := range p.staged {
+		if !yield(p.hash(key), there) {
+			return
+		}
+	}
+}
+
 // stage puts rows into b and counts them in m. That takes a look at whether each
-// is there, mostly into filters and blocks that are in memory.
+// is there: into the filters for a new one, at the blocks for an old one that was
+// not seen lately.
 func (p *PebblePartition) stage(b *pebble.Batch, m *meta, rows iter.Seq2[string, []byte]) error {
-	defer clear(p.staged)
 	it, err := p.pebble.db.NewIter(&pebble.IterOptions{UseL6Filters: true})
 	if err != nil {
 		return err
@@ -151,10 +171,10 @@ func (p *PebblePartition) stage(b *pebble.Batch, m *meta, rows iter.Seq2[string,
 		p.key = k
 		there, again := p.staged[key]
 		if !again {
-			there = it.SeekPrefixGE(k)
-			if err = it.Error(); err != nil {
-				break
-			}
+			there = p.pebble.seen.has(p.hash(key)) || it.SeekPrefixGE(k)
+		}
+		if err = it.Error(); err != nil {
+			break
 		}
 		if !there && value == nil {
 			continue

@@ -12,6 +12,10 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
+// memTables is how many pieces of what was written there may be in memory before
+// writers wait.
+const memTables = 4
+
 func (o *PebbleOptions) fillIn() {
 	o.CacheBytes = cmp.Or(o.CacheBytes, 64<<20)
 	o.memTableBytes = cmp.Or(o.memTableBytes, 16<<20)
@@ -30,7 +34,7 @@ func (o *PebbleOptions) settings(dir string, lock *pebble.Lock, h *health) *pebb
 	order := *pebble.DefaultComparer // keys keep their order and the order its name
 	order.FormatKey = func(key []byte) fmt.Formatter { return hidden(key) }
 	s := &pebble.Options{
-		CacheSize:                   o.CacheBytes,
+		CacheSize:                   o.CacheBytes + memTables*int64(o.memTableBytes),
 		Comparer:                    &order,
 		CompactionConcurrencyRange:  func() (lower, upper int) { return 1, 2 },
 		DisableWAL:                  true,
@@ -41,7 +45,7 @@ func (o *PebbleOptions) settings(dir string, lock *pebble.Lock, h *health) *pebb
 		Lock:                        lock,
 		Logger:                      logger{o.Log},
 		MemTableSize:                o.memTableBytes,
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: memTables,
 	}
 	for i := range s.Levels {
 		s.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
