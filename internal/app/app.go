@@ -70,6 +70,7 @@ type App struct {
 	kafka     kafka.Config
 	admin     *kafka.AdminClient
 	input     topics.Topic // customer.events as it was found
+	table     topics.Topic // billing-table as it was found
 	limits    map[string]int
 	state     *tableState
 	group     *group // nil without the role
@@ -86,7 +87,6 @@ type App struct {
 	closing atomic.Bool // the shutdown delay is over: lookups are refused
 
 	httpMetrics *views.Metrics
-	replication int16   // of billing-table
 	httpEvents  *Events // of POST /v1/events; nil while ingest is off
 }
 

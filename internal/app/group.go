@@ -117,7 +117,7 @@ func (a *App) engineConfig(clients *kafka.Clients, w eos.Writer) eos.Config {
 		GroupConfig:     a.kafka.Sarama(kafka.Group),
 		Writer:          w,
 		NewConsumer:     clients.Consumer(kafka.Table),
-		NewTopicManager: clients.TopicManager(kafka.Table, a.replication),
+		NewTopicManager: clients.TopicManager(kafka.Table, a.table.Replication),
 		Bases:           a.state.bases,
 		Hasher:          topics.NewHasher,
 		Rows:            codecs.AccountRow{},

@@ -181,7 +181,7 @@ func (a *App) lookAtTopics(ctx context.Context) error {
 			a.limits[name] = n
 		}
 	}
-	a.replication = found[topics.BillingTable].Replication
+	a.table = found[topics.BillingTable]
 	return nil
 }
 
@@ -203,7 +203,7 @@ func (a *App) lookAtTable(ctx context.Context) error {
 	}
 	a.notice("warning: this user sees %s alone: the other topics are not checked, and no lag is measured", topics.BillingTable)
 	a.input = topics.Topic{Name: table.Name, Partitions: table.Partitions} // without an id: that of the events is unknown
-	a.replication = table.Replication
+	a.table = table
 	return nil
 }
 

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"time"
 
 	"billstream/internal/eos"
@@ -12,6 +14,10 @@ import (
 	"billstream/views"
 )
 
+// maxStateAge is how old state on disk may be that is continued: half of the
+// time for which Kafka keeps the tombstones of a compacted topic by default.
+const maxStateAge = 12 * time.Hour
+
 // tableState is the group table in this process: what the processor owns and
 // what the view follows, each partition once.
 type tableState struct {
@@ -20,14 +26,34 @@ type tableState struct {
 	lost  chan struct{} // tells the view that a base must be recovered anew
 }
 
+// keeper keeps the rows of the partitions, beyond the life of the process if it
+// can.
+type keeper interface {
+	// open returns a partition as it was left, as eos.BasesConfig.Open does.
+	open(ctx context.Context, partition int32) (s eos.Store, bound int64, at time.Time, err error)
+	// reset returns an empty partition.
+	reset(partition int32) (eos.Store, error)
+	// save makes durable what is whole.
+	save(ctx context.Context, bases *eos.Bases)
+	close() error
+}
+
+// stateDir is where the state of a process lies.
+func (c *Config) stateDir() string { return filepath.Join(c.DataDir, "state") }
+
 // openState makes the bases. They are filled by the first role that needs them.
-func (a *App) openState(context.Context) error {
+func (a *App) openState(ctx context.Context) error {
+	k, err := a.openKeeper(ctx)
+	if err != nil {
+		return err
+	}
+	a.started("state", func(context.Context) error { return k.close() })
 	clients := kafka.NewClients(a.kafka)
 	a.started("state clients", func(context.Context) error { return clients.Close() })
 	s := &tableState{moved: store.NewChanges(a.input.Partitions), lost: make(chan struct{}, 1)}
 	s.bases = eos.NewBases(eos.BasesConfig{
 		Table: topics.BillingTable, Partitions: a.input.Partitions,
-		Open: s.open, Reset: s.reset,
+		Open: k.open, Reset: k.reset, MaxAge: maxStateAge,
 		Followed:    a.cfg.has(RoleView),
 		Grown:       func(n int32) error { return grown(n, a.input.Partitions) },
 		OnRows:      s.moved.Announce,
@@ -36,17 +62,42 @@ func (a *App) openState(context.Context) error {
 		NewConsumer: clients.Consumer(kafka.Table),
 	})
 	a.state = s
+	a.registry.MustRegister(newStateMetrics(s.bases, k))
 	a.started("state reader", func(context.Context) error { return s.bases.Close() })
+	a.background("saved state", func(ctx context.Context) error { a.keepState(ctx, k); return nil })
 	return nil
 }
 
-// open returns the store of a partition as an earlier process has left it.
-func (s *tableState) open(_ context.Context, _ int32) (eos.Store, int64, time.Time, error) {
-	return store.NewArena(), 0, time.Time{}, nil
+// origin says where the rows of this process are from.
+func (a *App) origin(ctx context.Context) (store.Origin, error) {
+	cluster, err := a.admin.ClusterID(ctx)
+	if err != nil {
+		return store.Origin{}, fmt.Errorf("ask for the cluster's id: %w", err)
+	}
+	return store.Origin{Cluster: cluster, Topic: topics.BillingTable, TopicID: a.table.ID, Partitions: a.input.Partitions}, nil
 }
 
-// reset returns an empty store.
-func (s *tableState) reset(int32) (eos.Store, error) { return store.NewArena(), nil }
+// lastSave is how long saving may take at a stop. A process that has more to
+// write starts from what it saved before.
+const lastSave = 2 * time.Second
+
+// keepState saves the state from time to time, and once more when ctx ends. It
+// is started before the roles, and so stopped behind them.
+func (a *App) keepState(ctx context.Context, k keeper) {
+	tick := time.NewTicker(a.cfg.SnapshotInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			k.save(ctx, a.state.bases)
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.Background(), lastSave)
+			defer cancel()
+			k.save(last, a.state.bases)
+			return
+		}
+	}
+}
 
 // startOver lets the view begin again.
 func (s *tableState) startOver() {

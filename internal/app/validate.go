@@ -36,6 +36,12 @@ const (
 	AtLeastOnce = "at-least-once" // updates, then rows, then offsets
 )
 
+// The values of Config.Store.
+const (
+	StoreMemory = "memory" // rows in memory, with snapshots on disk
+	StorePebble = "pebble" // rows on disk
+)
+
 // Embedded reports whether the process brings its own broker.
 func (c *Config) Embedded() bool { return len(c.Brokers) == 0 }
 
@@ -121,6 +127,9 @@ func (c *Config) positive(wrong func(string, any, string)) {
 	if c.TransactionTimeout < minTransaction || c.TransactionTimeout > maxTransaction {
 		wrong("transaction-timeout", c.TransactionTimeout, "1s to 15m, which brokers allow")
 	}
+	if c.SnapshotInterval < time.Second || c.SnapshotInterval > time.Hour {
+		wrong("snapshot-interval", c.SnapshotInterval, "1s to 1h: what was erased must not stay for longer")
+	}
 	if c.Watchdog < time.Second {
 		wrong("watchdog", c.Watchdog, "1s or more")
 	}
@@ -202,6 +211,8 @@ func (c *Config) fill() {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
 	c.AdminListen = cmp.Or(c.AdminListen, "127.0.0.1:8081")
 	c.EmbeddedListen = cmp.Or(c.EmbeddedListen, "127.0.0.1:9092")
+	c.Store = cmp.Or(c.Store, StoreMemory)
+	c.SnapshotInterval = cmp.Or(c.SnapshotInterval, 5*time.Minute)
 	c.Guarantee = cmp.Or(c.Guarantee, ExactlyOnce)
 	c.CommitInterval = cmp.Or(c.CommitInterval, 100*time.Millisecond)
 	c.MaxStaged = cmp.Or(c.MaxStaged, 16<<20)

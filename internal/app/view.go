@@ -36,7 +36,7 @@ func (a *App) startView(context.Context) error {
 		return nil
 	}
 	a.view = &view{
-		kafka: a.kafka, replication: a.replication, log: a.log,
+		kafka: a.kafka, replication: a.table.Replication, log: a.log,
 		bases:    a.state.bases,
 		lost:     a.state.lost,
 		ended:    make(chan struct{}),

@@ -1,6 +1,7 @@
 package eos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,11 +11,6 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
 )
-
-// maxAge is how old a base may be that is continued: half of the time for which
-// Kafka keeps the tombstones of a compacted topic by default. Of an older one,
-// such as that of a process that was frozen, rows may be gone for good.
-const maxAge = 12 * time.Hour
 
 // BasesConfig is what Bases need.
 type BasesConfig struct {
@@ -29,6 +25,11 @@ type BasesConfig struct {
 	// Reset returns a fresh and empty store for a partition; the one before is
 	// of no use any more.
 	Reset func(partition int32) (Store, error)
+	// MaxAge is how old a base may be that is continued. It must be below the
+	// time for which the changelog keeps tombstones: of an older one, such as
+	// that of a process that was frozen, rows may be gone for good. 0 means 12 h,
+	// half of Kafka's default.
+	MaxAge time.Duration
 	// Followed says that a view keeps all bases up to date. Without one the
 	// processor lets go of what it does not own.
 	Followed bool
@@ -59,6 +60,7 @@ func NewBases(cfg BasesConfig) *Bases {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	cfg.MaxAge = cmp.Or(cfg.MaxAge, 12*time.Hour)
 	b := &Bases{cfg: cfg}
 	for n := range cfg.Partitions {
 		b.all = append(b.all, newBase(n))
@@ -68,6 +70,9 @@ func NewBases(cfg BasesConfig) *Bases {
 
 // At returns the base of a partition, 0 to Partitions-1.
 func (b *Bases) At(partition int32) *Base { return b.all[partition] }
+
+// Len returns how many partitions there are.
+func (b *Bases) Len() int32 { return int32(len(b.all)) }
 
 // check refuses partitions that were not there at the start.
 func (b *Bases) check(partitions ...int32) error {

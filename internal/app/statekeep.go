@@ -1,0 +1,226 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"billstream/internal/eos"
+	"billstream/internal/store"
+)
+
+// openKeeper makes the keeper that the configuration asks for.
+func (a *App) openKeeper(ctx context.Context) (keeper, error) {
+	origin, err := a.origin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rebuilt := countRebuilds(a.registry)
+	if a.cfg.Store == StorePebble {
+		return openDisk(filepath.Join(a.cfg.stateDir(), "pebble"), origin, rebuilt, a.log)
+	}
+	return &memory{
+		dir: a.cfg.stateDir(), origin: origin, check: a.checkRow, rebuilt: rebuilt, log: a.log,
+		saved: make([]saved, origin.Partitions),
+	}, nil
+}
+
+// countRebuilds counts why state was not continued.
+func countRebuilds(reg prometheus.Registerer) func(reason string) {
+	vec := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "billstream_store_rebuilds_total",
+		Help: "Partitions whose state was not continued but built from the changelog, by reason.",
+	}, []string{"store", "reason"})
+	reg.MustRegister(vec)
+	for _, r := range []string{"missing", "corrupt", "foreign", "stale", "version"} {
+		vec.WithLabelValues(storeName, r)
+	}
+	return func(reason string) { vec.WithLabelValues(storeName, reason).Inc() }
+}
+
+// memory keeps rows in memory, and writes snapshots of them.
+type memory struct {
+	dir     string
+	origin  store.Origin
+	check   func(partition int32, key string, value []byte) error // may refuse a row
+	rebuilt func(reason string)
+	log     *slog.Logger
+
+	mu    sync.Mutex
+	saved []saved // by partition
+}
+
+// saved is the last good snapshot of a partition.
+type saved struct {
+	offset int64
+	at     time.Time
+}
+
+func (m *memory) of(partition int32) store.Origin {
+	o := m.origin
+	o.Partition = partition
+	return o
+}
+
+func (m *memory) open(_ context.Context, n int32) (eos.Store, int64, time.Time, error) {
+	arena := store.NewArena()
+	var refused error
+	snap, err := store.LoadSnapshot(m.dir, m.of(n), maxStateAge, time.Now(), func(offset int64, rows iter.Seq2[string, []byte]) error {
+		return arena.Apply(offset, m.checked(n, rows, &refused))
+	})
+	if refused != nil {
+		return nil, 0, time.Time{}, &eos.RefusedError{Err: fmt.Errorf("read a snapshot of partition %d: %w", n, refused)}
+	}
+	if u, ok := errors.AsType[*store.UnusableError](err); ok {
+		m.rebuilt(u.Reason)
+		if u.Reason != "missing" {
+			m.log.Warn("snapshot is not used", "partition", n, "reason", u.Reason, "err", u.Err)
+		}
+		return store.NewArena(), 0, time.Time{}, nil
+	}
+	if err != nil {
+		return nil, 0, time.Time{}, err
+	}
+	return arena, snap.Through + 1, snap.At, nil
+}
+
+// checked yields rows up to the first that is refused.
+func (m *memory) checked(n int32, rows iter.Seq2[string, []byte], refused *error) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for key, value := range rows {
+			if *refused = m.check(n, key, value); *refused != nil || !yield(key, value) {
+				return
+			}
+		}
+	}
+}
+
+func (m *memory) reset(int32) (eos.Store, error) {
+	m.rebuilt("stale")
+	return store.NewArena(), nil
+}
+
+func (m *memory) save(ctx context.Context, bases *eos.Bases) {
+	for n := range m.origin.Partitions {
+		if err := m.snapshot(ctx, bases.At(n), n); err != nil && ctx.Err() == nil {
+			m.log.Warn("snapshot not written", "partition", n, "err", err)
+		}
+	}
+}
+
+// snapshot writes the rows of a partition down unless they are as they were.
+func (m *memory) snapshot(ctx context.Context, base *eos.Base, n int32) error {
+	rows, ok := base.Rows().(*store.Arena)
+	if !ok || !base.Whole() {
+		return nil
+	}
+	m.mu.Lock()
+	last := m.saved[n]
+	m.mu.Unlock()
+	at, err := rows.GetOffset(-1)
+	if err != nil || at < 0 || at == last.offset && time.Since(last.at) < maxStateAge/4 {
+		return err
+	}
+	now := time.Now()
+	if _, err := store.WriteSnapshot(ctx, m.dir, m.of(n), rows, now); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.saved[n] = saved{offset: at, at: now}
+	return nil
+}
+
+// savedAt returns when the partition was saved for which that is longest ago,
+// of those that were.
+func (m *memory) savedAt() (at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.saved {
+		if !s.at.IsZero() && (at.IsZero() || s.at.Before(at)) {
+			at = s.at
+		}
+	}
+	return at
+}
+
+func (m *memory) close() error { return nil }
+
+// disk keeps rows in a database.
+type disk struct {
+	db      *store.Pebble
+	rebuilt func(reason string)
+	log     *slog.Logger
+	at      atomic.Int64 // of the last save, in nanoseconds; 0: none
+}
+
+// openDisk opens the database. One that cannot be used is thrown away: the
+// changelog has every row.
+func openDisk(dir string, origin store.Origin, rebuilt func(string), log *slog.Logger) (keeper, error) {
+	db, err := store.OpenPebble(dir, origin, store.PebbleOptions{Log: log})
+	if u, ok := errors.AsType[*store.UnusableError](err); ok {
+		log.Warn("state on disk is not used", "reason", u.Reason, "err", u.Err)
+		rebuilt(u.Reason)
+		if err := os.RemoveAll(dir); err != nil {
+			return nil, fmt.Errorf("remove state that cannot be used: %w", err)
+		}
+		db, err = store.OpenPebble(dir, origin, store.PebbleOptions{Log: log})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &disk{db: db, rebuilt: rebuilt, log: log}, nil
+}
+
+func (d *disk) open(_ context.Context, n int32) (eos.Store, int64, time.Time, error) {
+	p, err := d.db.Partition(n)
+	if err != nil {
+		return nil, 0, time.Time{}, err
+	}
+	return p, 0, p.FreshAt(), nil
+}
+
+func (d *disk) reset(n int32) (eos.Store, error) {
+	d.rebuilt("stale")
+	if err := d.db.Drop(n); err != nil {
+		return nil, err
+	}
+	return d.db.Partition(n)
+}
+
+// save makes durable what was applied, and when that was.
+func (d *disk) save(_ context.Context, bases *eos.Bases) {
+	now := time.Now()
+	for n := range bases.Len() {
+		p, ok := bases.At(n).Rows().(*store.PebblePartition)
+		if !ok || !bases.At(n).Whole() {
+			continue
+		}
+		if err := p.Fresh(now); err != nil {
+			d.log.Warn("state not saved", "partition", n, "err", err)
+		}
+	}
+	if err := d.db.Flush(); err != nil {
+		d.log.Warn("state not saved", "err", err)
+		return
+	}
+	d.at.Store(now.UnixNano())
+}
+
+func (d *disk) savedAt() time.Time {
+	if at := d.at.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
+}
+
+func (d *disk) close() error { return d.db.Close() }
