@@ -22,6 +22,7 @@ const maxStateAge = 12 * time.Hour
 // what the view follows, each partition once.
 type tableState struct {
 	bases *eos.Bases
+	keep  keeper
 	moved *store.Changes
 	lost  chan struct{} // tells the view that a base must be recovered anew
 }
@@ -35,6 +36,9 @@ type keeper interface {
 	reset(partition int32) (eos.Store, error)
 	// save makes durable what is whole.
 	save(ctx context.Context, bases *eos.Bases)
+	// err says why it cannot save, nil if it can. An *store.UnusableError means
+	// that what is there is lost: another process must begin anew, and will.
+	err() error
 	close() error
 }
 
@@ -50,7 +54,7 @@ func (a *App) openState(ctx context.Context) error {
 	a.started("state", func(context.Context) error { return k.close() })
 	clients := kafka.NewClients(a.kafka)
 	a.started("state clients", func(context.Context) error { return clients.Close() })
-	s := &tableState{moved: store.NewChanges(a.input.Partitions), lost: make(chan struct{}, 1)}
+	s := &tableState{keep: k, moved: store.NewChanges(a.input.Partitions), lost: make(chan struct{}, 1)}
 	s.bases = eos.NewBases(eos.BasesConfig{
 		Table: topics.BillingTable, Partitions: a.input.Partitions,
 		Open: k.open, Reset: k.reset, MaxAge: maxStateAge,
@@ -81,14 +85,19 @@ func (a *App) origin(ctx context.Context) (store.Origin, error) {
 // write starts from what it saved before.
 const lastSave = 2 * time.Second
 
+// saveAgain is the pause before state that could not be saved is saved again.
+const saveAgain = 5 * time.Second
+
 // keepState saves the state from time to time, and once more when ctx ends. It
 // is started before the roles, and so stopped behind them.
 func (a *App) keepState(ctx context.Context, k keeper) {
-	tick := time.NewTicker(a.cfg.SnapshotInterval)
-	defer tick.Stop()
 	for {
+		pause := a.cfg.SnapshotInterval
+		if k.err() != nil {
+			pause = min(pause, saveAgain)
+		}
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 			k.save(ctx, a.state.bases)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.Background(), lastSave)
@@ -97,6 +106,21 @@ func (a *App) keepState(ctx context.Context, k keeper) {
 			return
 		}
 	}
+}
+
+// storeWorks is the check of the state's files.
+func (a *App) storeWorks() (bool, string) {
+	if !a.built.Load() {
+		return true, ""
+	}
+	err := a.state.keep.err()
+	if err == nil {
+		return true, ""
+	}
+	if u, ok := errors.AsType[*store.UnusableError](err); ok {
+		a.fail("state", fmt.Errorf("%w; the next start builds it from the changelog", u))
+	}
+	return false, err.Error()
 }
 
 // startOver lets the view begin again.

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,8 +53,9 @@ type memory struct {
 	rebuilt func(reason string)
 	log     *slog.Logger
 
-	mu    sync.Mutex
-	saved []saved // by partition
+	mu     sync.Mutex
+	saved  []saved // by partition
+	failed error   // of the last save
 }
 
 // saved is the last good snapshot of a partition.
@@ -110,11 +109,22 @@ func (m *memory) reset(int32) (eos.Store, error) {
 }
 
 func (m *memory) save(ctx context.Context, bases *eos.Bases) {
+	var failed error
 	for n := range m.origin.Partitions {
 		if err := m.snapshot(ctx, bases.At(n), n); err != nil && ctx.Err() == nil {
 			m.log.Warn("snapshot not written", "partition", n, "err", err)
+			failed = fmt.Errorf("write a snapshot of partition %d: %w", n, err)
 		}
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failed = failed
+}
+
+func (m *memory) err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failed
 }
 
 // snapshot writes the rows of a partition down unless they are as they were.
@@ -154,73 +164,3 @@ func (m *memory) savedAt() (at time.Time) {
 }
 
 func (m *memory) close() error { return nil }
-
-// disk keeps rows in a database.
-type disk struct {
-	db      *store.Pebble
-	rebuilt func(reason string)
-	log     *slog.Logger
-	at      atomic.Int64 // of the last save, in nanoseconds; 0: none
-}
-
-// openDisk opens the database. One that cannot be used is thrown away: the
-// changelog has every row.
-func openDisk(dir string, origin store.Origin, rebuilt func(string), log *slog.Logger) (keeper, error) {
-	db, err := store.OpenPebble(dir, origin, store.PebbleOptions{Log: log})
-	if u, ok := errors.AsType[*store.UnusableError](err); ok {
-		log.Warn("state on disk is not used", "reason", u.Reason, "err", u.Err)
-		rebuilt(u.Reason)
-		if err := os.RemoveAll(dir); err != nil {
-			return nil, fmt.Errorf("remove state that cannot be used: %w", err)
-		}
-		db, err = store.OpenPebble(dir, origin, store.PebbleOptions{Log: log})
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &disk{db: db, rebuilt: rebuilt, log: log}, nil
-}
-
-func (d *disk) open(_ context.Context, n int32) (eos.Store, int64, time.Time, error) {
-	p, err := d.db.Partition(n)
-	if err != nil {
-		return nil, 0, time.Time{}, err
-	}
-	return p, 0, p.FreshAt(), nil
-}
-
-func (d *disk) reset(n int32) (eos.Store, error) {
-	d.rebuilt("stale")
-	if err := d.db.Drop(n); err != nil {
-		return nil, err
-	}
-	return d.db.Partition(n)
-}
-
-// save makes durable what was applied, and when that was.
-func (d *disk) save(_ context.Context, bases *eos.Bases) {
-	now := time.Now()
-	for n := range bases.Len() {
-		p, ok := bases.At(n).Rows().(*store.PebblePartition)
-		if !ok || !bases.At(n).Whole() {
-			continue
-		}
-		if err := p.Fresh(now); err != nil {
-			d.log.Warn("state not saved", "partition", n, "err", err)
-		}
-	}
-	if err := d.db.Flush(); err != nil {
-		d.log.Warn("state not saved", "err", err)
-		return
-	}
-	d.at.Store(now.UnixNano())
-}
-
-func (d *disk) savedAt() time.Time {
-	if at := d.at.Load(); at != 0 {
-		return time.Unix(0, at)
-	}
-	return time.Time{}
-}
-
-func (d *disk) close() error { return d.db.Close() }
