@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,5 +105,35 @@ func TestOutputsOfDocumentsMatchUpToTheDots(t *testing.T) {
 		if got := regexp.MustCompile(pattern(found[0].output)).MatchString(output); got != want {
 			t.Errorf("%q matches %t, want %t", output, got, want)
 		}
+	}
+}
+
+// TestTheComparisonIsWhatBenchPrints keeps the figures of README.md and of its
+// picture those of the report that they are from.
+func TestTheComparisonIsWhatBenchPrints(t *testing.T) {
+	t.Parallel()
+	report, err := readReport("../../internal/bench/comparison.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table, picture bytes.Buffer
+	if err := errors.Join(report.Markdown(&table), report.Chart(&picture)); err != nil {
+		t.Fatal(err)
+	}
+	drawn, err := os.ReadFile("../../internal/bench/comparison.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(drawn, picture.Bytes()) {
+		t.Error("picture is not what bench draws of the report")
+	}
+	document, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, begun := strings.Cut(string(document), "compared in a test -->\n")
+	shown, _, ended := strings.Cut(rest, "\n<!-- end of comparison -->")
+	if !begun || !ended || len(shown) < 1000 || !strings.HasSuffix(table.String(), shown+"\n") {
+		t.Errorf("comparison in README.md is not what bench prints, want\n%s", table.String())
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,6 +77,28 @@ func TestARefusedWriteLeavesNoGap(t *testing.T) {
 			t.Errorf("seq of customer %d is %v, want %d", i, got, want)
 		}
 	}
+}
+
+// Brokers name one that is down for some seconds more, so that a question of the
+// start may go there.
+func TestAStartAsksAgainWhenABrokerFails(t *testing.T) {
+	t.Parallel()
+	broker, c := external(t, 1)
+	var asked atomic.Int32
+	broker.ControlKey(int16(kmsg.DescribeConfigs), func(kmsg.Request) (kmsg.Response, error, bool) {
+		broker.KeepControl()
+		if asked.Add(1) > 2 {
+			return nil, nil, false
+		}
+		return nil, errors.New("down"), true // the connection is closed
+	})
+	p := startOn(t, broker, c)
+	if n := asked.Load(); n < 3 {
+		t.Errorf("settings were asked for %d times, want again after each failure", n)
+	}
+	p.produce(false, record("c-1", event("e-1", "renamed", "c-1", past, `{"name":"Fine"}`)))
+	p.caughtUp()
+	p.account("c-1", 1)
 }
 
 // A record can be larger than its dead letter may be: brokers count compressed

@@ -85,7 +85,7 @@ func (a *App) preflight(ctx context.Context) error {
 		look = a.lookAtTable
 	}
 	for _, step := range []func(context.Context) error{look, a.mayWork} {
-		if err := a.awaitRights(ctx, began, step); err != nil {
+		if err := a.patiently(ctx, began, step); err != nil {
 			return err
 		}
 	}
@@ -112,28 +112,33 @@ func (a *App) openAdmin(ctx context.Context) (*kafka.AdminClient, error) {
 	}
 }
 
-// rightsEvery lies between two looks at what was forbidden.
-const rightsEvery = time.Second
+// lookEvery lies between two looks at topics that could not be seen.
+const lookEvery = time.Second
 
-// awaitRights looks again while a right or a login is missing, for as long as
-// the start may wait for a broker: rights are often given by the same deployment
-// that starts the process.
-func (a *App) awaitRights(ctx context.Context, began time.Time, look func(context.Context) error) error {
+// patiently looks again while a right or a login is missing or a broker fails
+// to answer, for as long as the start may wait for a broker: rights are often
+// given by the same deployment that starts the process, and brokers name each
+// other for some seconds after one has gone.
+func (a *App) patiently(ctx context.Context, began time.Time, look func(context.Context) error) error {
 	told := false
 	for {
 		err := look(ctx)
 		wait := a.cfg.BrokerWait
-		if !kafka.Denied(err) || wait >= 0 && time.Since(began) > wait {
+		if !kafka.Denied(err) && !kafka.Passing(err) || wait >= 0 && time.Since(began) > wait {
 			return forbidden(err)
 		}
 		if !told {
-			a.log.Warn("right is missing, waiting for it", "err", err)
+			what := "broker does not answer, asking again"
+			if kafka.Denied(err) {
+				what = "right is missing, waiting for it"
+			}
+			a.log.Warn(what, "err", err)
 			told = true
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(rightsEvery):
+		case <-time.After(lookEvery):
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -68,6 +69,25 @@ func Denied(err error) bool {
 	for _, target := range []error{
 		sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed,
 		sarama.ErrClusterAuthorizationFailed, sarama.ErrTransactionalIDAuthorizationFailed,
+	} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// Passing tells whether err may pass by itself: a broker is away, although others
+// still name it, or is not yet or no longer what it was asked as.
+func Passing(err error) bool {
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	for _, target := range []error{
+		io.EOF, sarama.ErrNotConnected, sarama.ErrOutOfBrokers, sarama.ErrBrokerNotAvailable, sarama.ErrBrokerNotFound,
+		sarama.ErrControllerNotAvailable, sarama.ErrNotController, sarama.ErrLeaderNotAvailable,
+		sarama.ErrNotLeaderForPartition, sarama.ErrConsumerCoordinatorNotAvailable,
+		sarama.ErrNotCoordinatorForConsumer, sarama.ErrOffsetsLoadInProgress, sarama.ErrRequestTimedOut,
 	} {
 		if errors.Is(err, target) {
 			return true
