@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -202,5 +203,23 @@ func TestDumpsOfADatabaseAreItsRows(t *testing.T) {
 	defer held.Close()
 	if _, err := held.Dumps(t.Context(), app.TableBrokers{}); err == nil || !strings.Contains(err.Error(), "brokers are none") {
 		t.Errorf("error without brokers is %v, want that they are missing", err)
+	}
+}
+
+func TestALostRowOfADatabaseIsFound(t *testing.T) {
+	addr, o := tableOnBroker(t)
+	dir, r := t.TempDir(), stateRowsOf(t, 1)
+	fillDatabase(t, dir, o, 41, r)
+	db, err := pebble.Open(filepath.Join(app.StateDir(dir), "pebble"), &pebble.Options{FormatMajorVersion: pebble.FormatValueSeparation})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := append([]byte{0, 0, 0, 1, 1}, topics.PositionKey(1, statePartitions)...)
+	if err := errors.Join(db.Delete(key, pebble.Sync), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	files, err := app.VerifyState(t.Context(), app.StateCheck{DataDir: dir, Table: app.TableBrokers{Brokers: []string{addr}, Wait: 10 * time.Second}})
+	if !errors.Is(err, app.ErrState) || len(files) != 1 || files[0].Reason != "corrupt" || files[0].Problem != "rows of partition 1 are 3, want 4" {
+		t.Errorf("files are %+v, %v, want the row to be missed", files, err)
 	}
 }

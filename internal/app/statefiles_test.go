@@ -301,6 +301,17 @@ func TestWhatCannotServeIsFound(t *testing.T) {
 	}
 }
 
+func TestASnapshotOfAnotherTopicIsForeign(t *testing.T) {
+	dir := t.TempDir()
+	o := stateOrigin(1)
+	o.Topic = "other"
+	file := putSnapshot(t, dir, o, stateRowsOf(t, 1))
+	files, err := app.VerifyState(t.Context(), app.StateCheck{DataDir: dir})
+	if len(files) != 1 || files[0].Reason != "foreign" || !errors.Is(err, app.ErrState) || err.Error() != file+" is foreign: topic is other, want billing-table" {
+		t.Errorf("files are %+v, %v, want one that is foreign", files, err)
+	}
+}
+
 func fileBytes(t *testing.T, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(name)

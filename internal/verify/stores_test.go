@@ -134,6 +134,10 @@ func TestEveryMutantOfAStoreIsCaught(t *testing.T) {
 			}
 		}, verify.ExitAnomalies, "row is there twice"},
 		{"the walk is said to be later than it was", func(d *dumped) { d.From, d.Through = end, end }, verify.ExitAnomalies, "stale store"},
+		{"the position row is another", func(d *dumped) {
+			*d = *l.dump(end, end)
+			d.rows[string(topics.PositionKey(1, partitions))] = d.rows[settled]
+		}, verify.ExitAnomalies, "row differs from the changelog"},
 		{"a row that is replaced at the start", func(d *dumped) { d.rows[moving] = []byte("any") }, verify.ExitGood, ""},
 		{"another topic", func(d *dumped) { d.Topic = "other" }, verify.ExitOtherTopics, "topic of state/billing-table-1.snapshot is other, want billing-table"},
 		{"a topic made anew", func(d *dumped) { d.TopicID = "other" }, verify.ExitOtherTopics, "topic id of state/billing-table-1.snapshot is other, want "},
