@@ -172,3 +172,29 @@ func busyChanges(n int) []change {
 	}
 	return changes
 }
+
+func TestEveryStoreIsWrittenToASnapshotAndLoadedFromIt(t *testing.T) {
+	t.Parallel()
+	forEach(t, func(t *testing.T, open func() rowStore) {
+		dir, from, to := t.TempDir(), open(), open()
+		rows := numberedRows(3000, 60)
+		rows["empty"] = ""
+		var changes []change
+		for k, v := range rows {
+			changes = append(changes, change{k, []byte(v)})
+		}
+		noError(t, from.Apply(9, edits(changes)))
+		writeSnap(t, dir, from)
+		_, err := store.LoadSnapshot(dir, snapOrigin, 0, snapTime, to.Apply)
+		noError(t, err)
+		if got := rowsOf(t, to); !maps.Equal(got, rows) {
+			t.Errorf("%d rows have come, want the %d that were written", len(got), len(rows))
+		}
+		if offset, err := to.GetOffset(-1); offset != 9 || err != nil {
+			t.Errorf("offset is %d, %v, want 9", offset, err)
+		}
+		if v, err := to.Get("empty"); v == nil || err != nil {
+			t.Errorf("empty row is missing (%v), want it there", err)
+		}
+	})
+}

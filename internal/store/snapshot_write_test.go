@@ -113,8 +113,8 @@ func TestASnapshotNeedsItsDirectory(t *testing.T) {
 	}
 }
 
-// TestAFullDiskLeavesTheFormerSnapshot writes to a device that is always full.
-func TestAFullDiskLeavesTheFormerSnapshot(t *testing.T) {
+// TestAFullDiskEndsASnapshot writes to a device that is always full.
+func TestAFullDiskEndsASnapshot(t *testing.T) {
 	t.Parallel()
 	f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	noError(t, err)
