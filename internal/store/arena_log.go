@@ -122,7 +122,7 @@ func (l *rowLog) end(n uint32, at int) {
 // not fill an eighth of a full-sized one: small while there is little, so that
 // a partition of ten rows costs a page or two.
 func (l *rowLog) chunkSize(entry int) int {
-	want := max(1<<bits.Len(uint(l.alloc/16)), 1<<bits.Len(uint(8*entry)), 4096)
+	want := max(1<<bits.Len(uint(l.alloc/128)), 1<<bits.Len(uint(8*entry)), 4096)
 	return min(want, l.maxChunk)
 }
 

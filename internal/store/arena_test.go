@@ -28,7 +28,7 @@ func TestAnArenaOfFullSizeHoldsWhatItShould(t *testing.T) {
 		want[k] = string(v)
 		return k, v
 	}
-	for offset := range int64(40) {
+	for offset := range int64(16) {
 		noError(t, a.Apply(offset, many(5000, func(int) (string, []byte) { return change() })))
 	}
 	sound(t, a)
@@ -141,6 +141,26 @@ func TestKeysCannotBeChosenToCollide(t *testing.T) {
 	}
 }
 
+func TestKeysThatAllCollideAreStillFound(t *testing.T) {
+	t.Parallel()
+	const rows = 300
+	a := store.NewTinyArena(0)
+	row := func(i int) (string, []byte) { return fmt.Sprint(i), []byte(fmt.Sprint("row ", i)) }
+	noError(t, a.Apply(1, many(rows, row)))
+	noError(t, a.Apply(2, many(rows/3, func(i int) (string, []byte) { return fmt.Sprint(3 * i), nil })))
+	noError(t, a.Apply(3, many(rows/6, func(i int) (string, []byte) { return row(6 * i) })))
+	for i := range rows {
+		key, want := row(i)
+		if i%3 == 0 && i%6 != 0 {
+			want = nil
+		}
+		if v, err := a.Get(key); err != nil || !bytes.Equal(v, want) || (v == nil) != (want == nil) {
+			t.Errorf("row %s is %q, %v, want %q", key, v, err, want)
+		}
+	}
+	sound(t, a)
+}
+
 func TestABatchThatBreaksOffIsForgotten(t *testing.T) {
 	t.Parallel()
 	a := store.NewTinyArena(64)
@@ -198,7 +218,7 @@ func TestReadingAllocatesNothing(t *testing.T) {
 // the store's own buffers have grown: 230 KiB of rows and as many again that are
 // moved some two or three times, in chunks of 256 KiB.
 func TestABatchAllocatesChunksAlone(t *testing.T) {
-	const rows = 20_000
+	const rows = 40_000
 	a := store.NewArena()
 	keys := make([]string, rows)
 	for i := range keys {

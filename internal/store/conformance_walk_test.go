@@ -211,6 +211,9 @@ func (r *reader) run(t *testing.T, done <-chan struct{}) {
 			at, _ = r.s.GetOffset(-1)
 			r.walk(t, int(at))
 			r.hold(t)
+			if n, size := r.s.Len(), r.s.Size(); n > 0 && size.Memory+size.Disk == 0 {
+				t.Errorf("size of %d rows is %+v", n, size)
+			}
 		}
 	}
 }
