@@ -72,7 +72,7 @@ func (b *bench) sections(ctx context.Context, deadline time.Time) (f findings, e
 			return f, err
 		}
 		f.Program = append(f.Program, cells...)
-		if f.Paused, err = b.pause(ctx, b.o.StoreCustomers[0]); err != nil {
+		if f.Paused, err = b.pause(ctx, deadline, min(b.o.StoreCustomers[0], million)); err != nil {
 			return f, err
 		}
 	}
