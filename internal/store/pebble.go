@@ -154,7 +154,7 @@ func (p *Pebble) Flush() error {
 }
 
 func (p *Pebble) flush() error {
-	wrong, trouble := p.health.state()
+	trouble, wrong := p.health.state()
 	if wrong != nil {
 		return wrong
 	}
@@ -162,20 +162,22 @@ func (p *Pebble) flush() error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-flushed:
-		return nil
-	case <-trouble: // it is tried again and again, which may take for ever
-		wrong, _ = p.health.state()
-		return wrong
+	for wrong == nil {
+		select {
+		case <-flushed:
+			return nil
+		case <-trouble: // it is tried again and again, which may take for ever
+			trouble, wrong = p.health.state()
+		}
 	}
+	return wrong
 }
 
 // Err says why nothing can be written at the moment, as the disk is full, or
 // nil. While it does so Apply and Flush return the same at once; reads go on.
 // It gets well by itself, unless it is an *UnusableError.
 func (p *Pebble) Err() error {
-	wrong, _ := p.health.state()
+	_, wrong := p.health.state()
 	return damaged(p.dir, wrong)
 }
 

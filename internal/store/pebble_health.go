@@ -44,12 +44,11 @@ func newHealth(log *slog.Logger) *health {
 // stop ends the pauses between attempts.
 func (h *health) stop() { close(h.stopped) }
 
-// state returns what is wrong, and a channel that is closed when something
-// is.
-func (h *health) state() (wrong error, trouble <-chan struct{}) {
+// state returns a channel that is closed when something is wrong, and what is.
+func (h *health) state() (trouble <-chan struct{}, wrong error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.err(), h.trouble
+	return h.trouble, h.err()
 }
 
 func (h *health) err() error {

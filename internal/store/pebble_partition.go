@@ -118,7 +118,7 @@ func (p *PebblePartition) change(what string, stage func(*pebble.Batch, *meta) e
 		return ErrClosed
 	}
 	defer p.pebble.gate.leave()
-	if wrong, _ := p.pebble.health.state(); wrong != nil {
+	if _, wrong := p.pebble.health.state(); wrong != nil {
 		return p.failed(what, wrong)
 	}
 	p.write.Lock()
