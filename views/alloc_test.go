@@ -1,4 +1,8 @@
+//go:build !race
+
 package views_test
+
+// Under the race detector a pool forgets some of what it is given, on purpose.
 
 import (
 	"fmt"

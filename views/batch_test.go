@@ -92,15 +92,23 @@ func TestBatchAnswersInTheOrderAsked(t *testing.T) {
 // What a value of one account is must not show in the next, which lacks it: they
 // are read into the same memory.
 func TestAccountsOfABatchDoNotMix(t *testing.T) {
+	rows := map[string]*billing.Row{
+		"full": acme(t, 5),
+		"bare": row(t, 1, billing.StatusActive, map[billing.Facet]billing.Value{
+			billing.FacetBillingAddress: &customer.Address{Country: "FR"},
+			billing.FacetContact:        &customer.Contact{Phone: "+33123456789"},
+			billing.FacetTax:            &customer.Tax{},
+			billing.FacetPlan:           &customer.Plan{Code: "x", Currency: "EUR", Interval: customer.IntervalYear},
+		}),
+	}
 	w := newWorld(t, 3)
-	w.put("full", acme(t, 5))
-	w.put("bare", row(t, 1, billing.StatusActive, map[billing.Facet]billing.Value{
-		billing.FacetBillingAddress: &customer.Address{Country: "FR"},
-		billing.FacetContact:        &customer.Contact{Phone: "+33123456789"},
-		billing.FacetTax:            &customer.Tax{},
-		billing.FacetPlan:           &customer.Plan{Code: "x", Currency: "EUR", Interval: customer.IntervalYear},
-	}))
-	full, bare := "full "+w.get("/v1/accounts/full").body, "bare "+w.get("/v1/accounts/bare").body
+	alone := func(id string) string {
+		other := newWorld(t, 3)
+		other.put(id, rows[id])
+		w.put(id, rows[id])
+		return id + " " + other.get("/v1/accounts/"+id).body
+	}
+	full, bare := alone("full"), alone("bare")
 	w.batchGet([]string{"full", "bare", "full", "bare", "bare"}).wantItems(full, bare, full, bare, bare)
 }
 
