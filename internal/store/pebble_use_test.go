@@ -168,7 +168,7 @@ func TestRowsAreCountedWhileTheyAreRead(t *testing.T) {
 			}
 		})
 	}
-	for i := range int64(4000) {
+	for i := range int64(1500) {
 		c := change{key: fmt.Sprint(i * 7 % 5)}
 		if i/5%2 == 0 {
 			c.value = []byte("v")
