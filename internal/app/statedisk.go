@@ -124,7 +124,7 @@ func (d *disk) save(_ context.Context, bases *eos.Bases) {
 		if !ok || !bases.At(n).Whole() {
 			continue
 		}
-		if err := p.Fresh(now); err != nil {
+		if err := p.Fresh(bases.At(n).At()); err != nil {
 			d.log.Warn("state not saved", "partition", n, "err", err)
 		}
 	}

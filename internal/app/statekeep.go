@@ -137,16 +137,15 @@ func (m *memory) snapshot(ctx context.Context, base *eos.Base, n int32) error {
 	last := m.saved[n]
 	m.mu.Unlock()
 	at, err := rows.GetOffset(-1)
-	if err != nil || at < 0 || at == last.offset && time.Since(last.at) < maxStateAge/4 {
+	if err != nil || at < 0 || at == last.offset {
 		return err
 	}
-	now := time.Now()
-	if _, err := store.WriteSnapshot(ctx, m.dir, m.of(n), rows, now); err != nil {
+	if _, err := store.WriteSnapshot(ctx, m.dir, m.of(n), rows, base.At()); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.saved[n] = saved{offset: at, at: now}
+	m.saved[n] = saved{offset: at, at: time.Now()}
 	return nil
 }
 

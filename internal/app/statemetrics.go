@@ -26,19 +26,19 @@ type stateMetrics struct {
 
 func newStateMetrics(bases *eos.Bases, k keeper) *stateMetrics {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("billstream_store_"+name, help, labels, prometheus.Labels{"store": storeName})
+		return prometheus.NewDesc(name, help, labels, prometheus.Labels{"store": storeName})
 	}
 	return &stateMetrics{
 		bases: bases, keep: k,
-		keys:        desc("keys", "Customers in a partition's state.", "partition"),
-		size:        desc("size_bytes", "What the state takes up: in memory, and in the files of the database.", "kind"),
-		saved:       desc("snapshot_timestamp_seconds", "When the state was last saved, of the partition for which that is longest ago; 0: never."),
-		requests:    desc("cache_requests_total", "Blocks of the database that were read, by whether they were in memory.", "result"),
-		cache:       desc("cache_size_bytes", "Blocks of the database in memory."),
-		walks:       desc("open_iterators", "Pages of walks that are being read from the database."),
-		oldest:      desc("oldest_iterator_age_seconds", "Since when the oldest of these is open; 0 without."),
-		compactions: desc("compactions_total", "Compactions of the database that ended."),
-		stalls:      desc("write_stall_seconds_total", "How long writers waited for the database's compaction."),
+		keys:        desc("billstream_store_keys", "Customers in a partition's state.", "partition"),
+		size:        desc("billstream_store_size_bytes", "What the state takes up: in memory, and in the files of the database.", "kind"),
+		saved:       desc("billstream_store_snapshot_timestamp_seconds", "When the state was last saved, of the partition for which that is longest ago; 0: never."),
+		requests:    desc("billstream_store_cache_requests_total", "Blocks of the database that were read, by whether they were in memory.", "result"),
+		cache:       desc("billstream_store_cache_size_bytes", "Blocks of the database in memory."),
+		walks:       desc("billstream_store_open_iterators", "Pages of walks that are being read from the database."),
+		oldest:      desc("billstream_store_oldest_iterator_age_seconds", "Since when the oldest of these is open; 0 without."),
+		compactions: desc("billstream_store_compactions_total", "Compactions of the database that ended."),
+		stalls:      desc("billstream_store_write_stall_seconds_total", "How long writers waited for the database's compaction."),
 	}
 }
 

@@ -163,7 +163,7 @@ func (l *lab) run(name string, env ...string) *worker {
 		"run", "--brokers", l.addr, "--replication", l.copies, "--instance-id", name,
 		"--session-timeout", l.session, "--transaction-timeout", l.patience, "--guarantee", l.guarantee,
 		"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir", filepath.Join(l.dir, name),
-		"--log-format", "json",
+		"--log-format", "json", "--snapshot-interval", "1s",
 	}, l.args...)
 	return l.child(name, append(append([]string{}, l.env...), env...), args...)
 }

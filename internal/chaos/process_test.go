@@ -86,6 +86,7 @@ var points = []string{
 	"eos.recovery-start", "eos.recovery-half", "eos.recovery-end",
 	"eos.setup", "eos.cleanup", "eos.drain",
 	"views.after-apply",
+	"store.snapshot-half", "store.snapshot-rename",
 }
 
 func TestCrashPoints(t *testing.T) {

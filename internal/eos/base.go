@@ -156,5 +156,6 @@ func (b *Base) put(r lined) error {
 // fresh notes that the base stands where its changelog does.
 func (b *Base) fresh(now time.Time) { b.at.Store(now.UnixNano()) }
 
-// age is how long ago that was.
-func (b *Base) age(now time.Time) time.Duration { return now.Sub(time.Unix(0, b.at.Load())) }
+// At is when the base last stood at the end of its changelog, as far as it
+// knows.
+func (b *Base) At() time.Time { return time.Unix(0, b.at.Load()) }

@@ -119,7 +119,7 @@ func (b *Bases) span(ctx context.Context, r *Recovery, p *partition, base *Base)
 			Err:    fmt.Errorf("%s/%d ends at offset %d, want at least %d, which was read before", b.cfg.Table, base.number, end, bound),
 			Advice: "the topic was cut or made anew: state and outputs no longer fit together",
 		})
-	case stored >= 0 && (stored+1 < oldest || base.age(b.cfg.Now()) > b.cfg.MaxAge):
+	case stored >= 0 && (stored+1 < oldest || b.cfg.Now().Sub(base.At()) > b.cfg.MaxAge):
 		// What was cut off may have held a row's end.
 		if err := b.wipe(base); err != nil {
 			return 0, 0, err

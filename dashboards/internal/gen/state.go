@@ -2,7 +2,7 @@ package main
 
 // state answers: who has which partition, and how far is recovery?
 func state() dashboard {
-	return page("state", "State and recovery", partitions(), recovery())
+	return page("state", "State and recovery", partitions(), recovery(), kept())
 }
 
 func partitions() row {
@@ -64,5 +64,26 @@ func recovery() row {
 			"Median and 99th percentile of the time that one partition's recovery took, by role. Normal: seconds. "+
 				"If it grows with time: the changelog does; see that compaction runs on the brokers.",
 			unitSeconds, halfAndMost(series, "recovery_duration_seconds", "role")...)},
+	}}
+}
+
+func kept() row {
+	return row{title: "Store", height: 8, places: []place{
+		{8, timeSeries("Customers",
+			"Customers whose rows an instance holds. Normal: all of them where there is a view, its share without one. "+
+				"If it falls: partitions went elsewhere, or customers were removed.",
+			unitShort, query("{{instance}}", sumBy("instance", series("store_keys"))))},
+		{8, timeSeries("Size",
+			"What the rows take up in memory and on disk, by instance. Normal: grows with the customers and their histories. "+
+				"If it nears what the machine has: add instances, or use the store on disk.",
+			unitBytes, query("{{instance}} {{kind}}", sumBy("instance, kind", series("store_size_bytes"))))},
+		{4, stat("Since last saved",
+			"How long ago the state was saved, of the partition for which that is longest. Normal: below the snapshot interval, while events come. "+
+				"If older: a start takes longer; see the log for what cannot be written.",
+			unitDuration, query("{{instance}}", "time() - (min by (instance) ("+series("store_snapshot_timestamp_seconds")+") > 0)"))},
+		{4, timeSeries("Built anew",
+			"Partitions whose saved state could not be used, by reason. Normal: none; missing at the first start. "+
+				"If corrupt: look at the disk; if foreign: topics or cluster were made anew.",
+			unitShort, query("{{reason}}", sumBy("reason", grown(series("store_rebuilds_total")))))},
 	}}
 }
