@@ -138,6 +138,7 @@ func (r *runCommand) Run(ctx context.Context, p *program, k *kong.Context) error
 	logs := r.handler(p.stderr)
 	kafka.SetLogger(logs)
 	a, err := app.New(config, app.Options{
+		OwnProcess: true,
 		Log:        logs,
 		Notice:     p.stderr,
 		Version:    programVersion(),

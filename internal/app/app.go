@@ -28,6 +28,7 @@ type Options struct {
 	Notice     io.Writer    // lines for people: warnings, the ready line; nil: nowhere
 	Version    string       // of the program, for dlq_version, /statusz and build_info
 	ConfigHash string       // of the effective configuration without secrets
+	OwnProcess bool         // this is all that the process does: the garbage collector is set up for it
 
 	// OnRecovery is told how the first recovery stands, five times a second,
 	// and once with Finished at its end. It may be nil.
@@ -159,6 +160,7 @@ func (a *App) start(ctx context.Context) error {
 		{"check the topics", a.preflight},
 		{"open the emitter", a.startEvents},
 		{"open the state", a.openState},
+		{"tell the garbage collector", a.startCollector},
 		{"start the view", a.startView},
 		{"start the group", a.startGroup},
 		{"watch the lag", a.startLag},
