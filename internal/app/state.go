@@ -133,8 +133,9 @@ func (s *tableState) startOver() {
 
 // rows returns a partition as lookups want it.
 func (s *tableState) rows(partition int32) views.Partition {
-	r, _ := s.bases.At(partition).Rows().(ordered) // nil before the first recovery began: nobody reads it then
-	return rows{r}
+	base := s.bases.At(partition)
+	r, _ := base.Rows().(ordered) // nil before the first recovery began: nobody reads it then
+	return rows{r, base}
 }
 
 // ordered is a store that lookups can read.
@@ -143,24 +144,35 @@ type ordered interface {
 	Ascend(from string, yield func(key string, value []byte) bool) error
 }
 
-// rows is a partition's store as lookups want it.
-type rows struct{ ordered }
+// rows is a partition's store as lookups want it. A database that is emptied is
+// emptied under its readers: what they did not find there says nothing.
+type rows struct {
+	ordered
+	base *eos.Base
+}
 
-var errNotOpen = errors.New("store is not open, want a recovered partition")
+var errNotWhole = errors.New("store is not whole, want a recovered partition")
 
 // Get returns the row of key.
 func (r rows) Get(key string) ([]byte, bool, error) {
 	if r.ordered == nil {
-		return nil, false, errNotOpen
+		return nil, false, errNotWhole
 	}
 	v, err := r.ordered.Get(key)
+	if err == nil && v == nil && !r.base.Whole() {
+		err = errNotWhole
+	}
 	return v, v != nil, err
 }
 
 // Ascend walks the rows in the order of their keys.
 func (r rows) Ascend(from string, yield func(key string, value []byte) bool) error {
 	if r.ordered == nil {
-		return errNotOpen
+		return errNotWhole
 	}
-	return r.ordered.Ascend(from, yield)
+	err := r.ordered.Ascend(from, yield)
+	if err == nil && !r.base.Whole() {
+		err = errNotWhole
+	}
+	return err
 }
