@@ -17,7 +17,7 @@ type commands struct {
 	Run        runCommand        `cmd:"" help:"Process customer events into billing accounts, and answer lookups."`
 	Demo       demoCommand       `cmd:"" help:"Run with a broker of its own and a real customer history."`
 	Emit       emitCommand       `cmd:"" help:"Send customer events from files."`
-	Get        getCommand        `cmd:"" help:"Show one account."`
+	Get        getCommand        `cmd:"" help:"Show one account, or several."`
 	List       listCommand       `cmd:"" help:"List accounts."`
 	Topics     topicsCommand     `cmd:"" help:"Make and check the Kafka topics."`
 	State      stateCommand      `cmd:"" help:"Look after the files in which run keeps its rows."`

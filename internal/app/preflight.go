@@ -43,11 +43,11 @@ func (a *App) startBroker(context.Context) error {
 
 // lockState takes the state directory for this process alone.
 func (a *App) lockState(context.Context) error {
-	dir := filepath.Join(a.cfg.DataDir, "state")
+	dir := StateDir(a.cfg.DataDir)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return misconfigured(fmt.Errorf("make the state directory: %w", err), "")
 	}
-	lock := flock.New(filepath.Join(dir, "lock"))
+	lock := flock.New(filepath.Join(dir, stateLock))
 	got, err := lock.TryLock()
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", dir, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"billstream/internal/eos"
@@ -41,9 +40,6 @@ type keeper interface {
 	err() error
 	close() error
 }
-
-// stateDir is where the state of a process lies.
-func (c *Config) stateDir() string { return filepath.Join(c.DataDir, "state") }
 
 // openState makes the bases. They are filled by the first role that needs them.
 func (a *App) openState(ctx context.Context) error {

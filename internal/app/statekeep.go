@@ -24,10 +24,10 @@ func (a *App) openKeeper(ctx context.Context) (keeper, error) {
 	}
 	rebuilt := countRebuilds(a.registry)
 	if a.cfg.Store == StorePebble {
-		return openDisk(filepath.Join(a.cfg.stateDir(), "pebble"), origin, rebuilt, a.log)
+		return openDisk(filepath.Join(StateDir(a.cfg.DataDir), StateDatabase), origin, rebuilt, a.log)
 	}
 	return &memory{
-		dir: a.cfg.stateDir(), origin: origin, check: a.checkRow, rebuilt: rebuilt, log: a.log,
+		dir: StateDir(a.cfg.DataDir), origin: origin, check: a.checkRow, rebuilt: rebuilt, log: a.log,
 		saved: make([]saved, origin.Partitions),
 	}, nil
 }
