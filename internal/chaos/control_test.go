@@ -53,7 +53,8 @@ func TestControlRecoveryFallthrough(t *testing.T) {
 		l.load(30_000, 6000)() // a changelog that takes more than one batch
 		l.drained(45 * time.Second)
 		l.stopWorkers()
-		l.env = []string{env, "BILLSTREAM_DELAY=eos.recovery-half:300", "BILLSTREAM_LEAVE_ON_STOP=true"}
+		// Without a view, whose recovery would come first.
+		l.env = []string{env, "BILLSTREAM_DELAY=eos.recovery-half:300", "BILLSTREAM_LEAVE_ON_STOP=true", "BILLSTREAM_ROLES=processor"}
 		l.run("w0")
 		for i := range 3 { // each join interrupts the recoveries of the others
 			<-time.After(700 * time.Millisecond)
