@@ -38,6 +38,7 @@ chaos: ## kill, freeze and cut the real program; the checker judges (BUDGET=150m
 KAFKA := $(shell git ls-files --cached --others --exclude-standard '*_test.go' | xargs grep -l '^//go:build.*apache')
 
 kafka-test: ## the same promises on real Apache Kafka, one broker and three (needs a JDK and Maven; SEED and BUDGET as for chaos)
+	@$(if $(strip $(KAFKA)),,echo 'error: no test needs real Kafka, want some: is this a git checkout?' >&2; exit 1)
 	$(GO) test -tags apache -count=1 -p 2 -timeout $(if $(BUDGET),24h,30m) -v \
 	  -run "^($$(sed -n 's/^func \(Test[A-Z][A-Za-z0-9_]*\)(t .*/\1/p' $(KAFKA) | paste -sd'|'))\$$" \
 	  ./internal/chaos $(filter-out ./internal/chaos/,$(sort $(addprefix ./,$(dir $(KAFKA))))) | grep --line-buffered -v '^=== '; exit $${PIPESTATUS[0]}

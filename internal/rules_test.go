@@ -276,7 +276,7 @@ func noOffsetsToTxn(s *source) []string {
 
 // concurrent are the packages that may start goroutines: internal/kafka reads
 // what sarama answers over channels.
-var concurrent = []string{"internal/app", "internal/bench", "internal/eos", "internal/kafka", "internal/kafkatest", "views"}
+var concurrent = []string{"internal/app", "internal/bench", "internal/doctor", "internal/eos", "internal/kafka", "internal/kafkatest", "views"}
 
 // goroutines finds go statements, and Go methods as WaitGroup and errgroup have.
 func goroutines(s *source) []string {

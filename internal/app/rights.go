@@ -96,8 +96,8 @@ func (a *App) mayWork(ctx context.Context) error {
 func (b *brokerCheck) askRights(ctx context.Context) {
 	for _, r := range b.rights {
 		err := r.ask(ctx)
-		if ctx.Err() == nil {
-			b.denials.note(r.to, kafka.Denied(err))
+		if denied := kafka.Denied(err); denied || err == nil { // any other error says nothing
+			b.denials.note(r.to, denied)
 		}
 	}
 }
@@ -111,15 +111,23 @@ type witness struct {
 // Open implements eos.Writer.
 func (w *witness) Open(ctx context.Context) error {
 	err := w.Writer.Open(ctx)
-	w.denials.note(toIdentify, unauthorized(err))
+	w.note(toIdentify, err)
 	return err
 }
 
 // Write implements eos.Writer.
 func (w *witness) Write(ctx context.Context, e *eos.Epoch) error {
 	err := w.Writer.Write(ctx, e)
-	w.denials.note(toCommit, unauthorized(err))
+	w.note(toCommit, err)
 	return err
+}
+
+// note keeps what an answer says of a right; an error of another kind says
+// nothing.
+func (w *witness) note(to string, err error) {
+	if denied := unauthorized(err); denied || err == nil {
+		w.denials.note(to, denied)
+	}
 }
 
 func unauthorized(err error) bool {

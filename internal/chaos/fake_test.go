@@ -16,7 +16,7 @@ import (
 // newFakeLab starts a broker in this process, behind a wire.
 func newFakeLab(t *testing.T, name string) (*lab, *kfake.Cluster, *wire) {
 	l := bareLab(t, name)
-	w := &wire{rng: rand.New(rand.NewPCG(seed, 7)), copies: map[kmsg.Key]bool{}, last: map[kmsg.Key][]byte{}, open: map[net.Conn]time.Time{}, holds: make(chan struct{}, 1)}
+	w := &wire{rng: rand.New(rand.NewPCG(seed, 7)), copies: map[kmsg.Key]bool{}, copied: map[kmsg.Key]int{}, last: map[kmsg.Key][]byte{}, open: map[net.Conn]time.Time{}, holds: make(chan struct{}, 1)}
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(500*time.Millisecond), kfake.SleepOutOfOrder(),
 		kfake.BrokerConfigs(map[string]string{"group.min.session.timeout.ms": "500", "log.cleaner.backoff.ms": "2147483647"}),
 		kfake.ListenFn(func(network, addr string) (net.Listener, error) {

@@ -193,6 +193,18 @@ func (w *worker) waitFor(pattern string, most time.Duration) []string {
 	}
 }
 
+// said counts the lines so far that hold a text.
+func (w *worker) said(text string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, line := range w.lines {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
 // ready waits until a worker is ready and returns its addresses.
 func (w *worker) ready() (data, admin string) {
 	w.l.t.Helper()

@@ -22,6 +22,7 @@ func names(n int) []string {
 func (l *lab) load(n, perSecond int) (done func()) {
 	var wg sync.WaitGroup
 	wg.Go(func() { l.produce(n, perSecond, nil) })
+	l.t.Cleanup(wg.Wait) // a failure must not leave it behind
 	return wg.Wait
 }
 

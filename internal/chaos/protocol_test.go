@@ -37,12 +37,7 @@ func TestLateCopies(t *testing.T) {
 		l.run(id).ready()
 	}
 	l.load(scaled(20_000), 1000)()
-	w.mu.Lock()
-	l.faults = w.copied
-	w.mu.Unlock()
-	if l.faults == 0 {
-		t.Error("no request was copied")
-	}
+	l.faults = w.late(t, kmsg.EndTxn, kmsg.TxnOffsetCommit)
 	l.finish(t.Name(), 45*time.Second)
 }
 

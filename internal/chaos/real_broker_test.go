@@ -5,6 +5,7 @@ package chaos_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,8 @@ func TestRealBrokersFail(t *testing.T) {
 		defer close(done)
 		l.produce(1<<30, 500, stop)
 	}()
+	end := sync.OnceFunc(func() { close(stop); <-done })
+	t.Cleanup(end) // a failure must not go on writing into the topics of the next test
 	workers := []*worker{l.run("w0"), l.run("w1")}
 	for _, w := range workers {
 		w.ready()
@@ -76,8 +79,7 @@ func TestRealBrokersFail(t *testing.T) {
 	}
 	healed("all brokers down for 30 s")
 
-	close(stop)
-	<-done
+	end()
 	l.finish(t.Name(), 45*time.Second)
 }
 
@@ -87,6 +89,14 @@ func TestRealStartWithABrokerDown(t *testing.T) {
 	l := newRealLab(t).patient()
 	b := shared.cluster.Broker(1)
 	l.do((*kafkatest.Broker).Kill, b)
+	t.Cleanup(func() {
+		if b.PID() == 0 { // a failure must not leave the next test with two
+			_ = b.Start()
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+			defer cancel()
+			_ = shared.cluster.Ready(ctx)
+		}
+	})
 	began := time.Now()
 	w := l.run("w0")
 	w.ready()

@@ -3,14 +3,17 @@
 package chaos_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"billstream/internal/kafkatest"
@@ -52,10 +55,24 @@ func TestRealKills(t *testing.T) {
 
 func TestRealZombies(t *testing.T) {
 	l := newRealLab(t)
+	l.env = []string{"BILLSTREAM_DELAY=eos.sealed:300"} // most of the time has an epoch to write
 	done := l.load(scaled(10_000), 600)
 	l.pausing(scaled(6))
 	done()
+	l.fenced()
 	l.finish(t.Name(), 45*time.Second)
+}
+
+// fenced wants at least one epoch that was refused: else nothing was tried.
+func (l *lab) fenced() {
+	l.t.Helper()
+	n := 0
+	for _, w := range l.workers {
+		n += w.said("epoch dropped")
+	}
+	if n == 0 {
+		l.t.Error("no epoch was refused, want some: the freezes met nothing")
+	}
 }
 
 func TestRealChurn(t *testing.T) {
@@ -121,72 +138,128 @@ func TestRealTwins(t *testing.T) {
 	l.finish(t.Name(), 45*time.Second)
 }
 
-// TestRealSleepBeyondTheTransaction freezes the only worker in the middle of
-// its transactions until the brokers have aborted them.
+// TestRealSleepBeyondTheTransaction freezes the only worker in the middle of its
+// transactions until the brokers have aborted them.
 func TestRealSleepBeyondTheTransaction(t *testing.T) {
 	l := newRealLab(t)
-	l.env = []string{"BILLSTREAM_DELAY=eos.after-produce:400"} // most of the time is inside of one
-	done := l.load(scaled(6_000), 400)
+	l.session = "30s" // the group waits: what ends is the transaction alone
+	l.env = []string{"BILLSTREAM_DELAY=eos.after-produce:2000"}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		l.produce(1<<30, 400, stop)
+	}()
+	end := sync.OnceFunc(func() { close(stop); <-done })
+	t.Cleanup(end)
 	w := l.run("w0")
 	w.ready()
 	for range scaled(3) {
-		<-time.After(l.around(1500 * time.Millisecond))
-		w.signal(syscall.SIGSTOP)
+		dropped := w.said("epoch dropped")
+		l.freezeWithin(w, 500*time.Millisecond, 1500*time.Millisecond)
 		l.fault()
-		<-time.After(6 * time.Second) // twice the transaction's timeout
+		l.eventually(30*time.Second, "brokers have aborted the transaction", func(context.Context) error {
+			if state := l.transaction(w).State; state != "CompleteAbort" && state != "Empty" {
+				return fmt.Errorf("transaction is %s", state)
+			}
+			return nil
+		})
 		w.signal(syscall.SIGCONT)
-		<-time.After(500 * time.Millisecond)
+		l.eventually(30*time.Second, "worker has dropped the epoch, or left", func(context.Context) error {
+			if w.said("epoch dropped") == dropped && !w.dead() {
+				return errors.New("epoch was not refused")
+			}
+			return nil
+		})
 		if w.dead() {
 			if code := w.exitCode(); code != 4 {
 				t.Errorf("worker ended with code %d after its sleep, want it to go on or 4", code)
 			}
 			w = l.run("w0")
 		}
+		l.caughtUp(heals)
 	}
-	done()
+	end()
 	l.finish(t.Name(), 45*time.Second)
 }
 
-// TestRealUnstableOffsets holds the group's offsets in a foreign transaction for
-// 20 s while a member joins: nobody may start from those before it.
+// TestRealUnstableOffsets freezes a worker inside of a transaction for 20 s while
+// another one takes over: that one must not start from the offsets before the
+// transaction, which is committed in the end.
 func TestRealUnstableOffsets(t *testing.T) {
-	l := newRealLab(t).patient()
-	done := l.load(scaled(8_000), 250)
-	first := l.run("w0")
+	l := newRealLab(t)
+	l.unstable()
+	l.finish(t.Name(), heals)
+}
+
+func (l *lab) unstable() {
+	l.t.Helper()
+	l.patience = "60s" // brokers leave the transaction open
+	done := l.load(scaled(10_000), 250)
+	first := l.run("w0", "BILLSTREAM_DELAY=eos.after-produce:8000")
 	first.ready()
-	c, err := kgo.NewClient(kgo.SeedBrokers(l.seeds()...), kgo.ClientID(harness), kgo.TransactionalID("holder"), kgo.TransactionTimeout(time.Minute))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	id, epoch, err := c.ProducerID(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := kmsg.NewPtrTxnOffsetCommitRequest()
-	r.TransactionalID, r.Group, r.ProducerID, r.ProducerEpoch = "holder", topics.Group, id, epoch
-	r.Generation = -1
-	tp := kmsg.NewTxnOffsetCommitRequestTopic()
-	tp.Topic = topics.CustomerEvents
-	p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
-	p.Partition, p.Offset = 3, 0 // it is never committed
-	tp.Partitions = append(tp.Partitions, p)
-	r.Topics = append(r.Topics, tp)
-	if resp, err := r.RequestWith(t.Context(), c); err != nil || resp.Topics[0].Partitions[0].ErrorCode != 0 {
-		t.Fatalf("hold the offsets: %v, %+v", err, resp)
-	}
+	<-time.After(9 * time.Second) // the second transaction has many records, bad ones too
+	l.freezeWithin(first, 5*time.Second, 7*time.Second)
 	l.fault()
 	second := l.run("w1")
 	<-time.After(20 * time.Second)
-	l.alive("20 s of unstable offsets", first, second)
-	end := kmsg.NewPtrEndTxnRequest()
-	end.TransactionalID, end.ProducerID, end.ProducerEpoch, end.Commit = "holder", id, epoch, false
-	if resp, err := end.RequestWith(t.Context(), c); err != nil || resp.ErrorCode != 0 {
-		t.Fatalf("let the offsets go: %v, %+v", err, resp)
+	open := l.transaction(first)
+	if open.State != "Ongoing" {
+		l.t.Errorf("transaction of the frozen worker is %s after 20 s, want it open", open.State)
 	}
+	if second.said("ready: ") > 0 && len(l.env) == 0 { // a control may be
+		l.t.Error("second worker is ready beside an open transaction, want it to wait for the offsets")
+	}
+	// The worker's last word gets through, and it dies. Were it to live, it would
+	// join again, and all would look at the offsets anew.
+	end := kmsg.NewPtrEndTxnRequest()
+	end.TransactionalID, end.ProducerID, end.ProducerEpoch, end.Commit = open.TxnID, open.ProducerID, open.ProducerEpoch, true
+	if resp, err := end.RequestWith(l.t.Context(), l.client()); err != nil || resp.ErrorCode != 0 {
+		l.t.Fatalf("end the transaction: %v, %+v", err, resp)
+	}
+	first.kill()
 	second.ready()
 	done()
-	l.finish(t.Name(), heals)
+}
+
+// freezeWithin freezes a worker that waits for long in the middle of each
+// transaction, when all its records have been written: one that is so old.
+func (l *lab) freezeWithin(w *worker, from, to time.Duration) {
+	l.t.Helper()
+	l.eventually(60*time.Second, "worker waits inside of a transaction", func(context.Context) error {
+		before := l.transaction(w)
+		age := time.Since(time.UnixMilli(before.StartTimestamp))
+		if before.State != "Ongoing" || age < from || age > to {
+			return fmt.Errorf("transaction is %s for %v, want it open for %v to %v", before.State, age, from, to)
+		}
+		w.signal(syscall.SIGSTOP)
+		if now := l.transaction(w); now.State != "Ongoing" || now.ProducerEpoch != before.ProducerEpoch {
+			w.signal(syscall.SIGCONT)
+			return fmt.Errorf("transaction is %s of epoch %d, want that of epoch %d open", now.State, now.ProducerEpoch, before.ProducerEpoch)
+		}
+		return nil
+	})
+}
+
+// transaction is how the transaction of a worker stands.
+func (l *lab) transaction(w *worker) kadm.DescribedTransaction {
+	l.t.Helper()
+	id := topics.Group + "-" + w.name
+	all, err := l.admin().DescribeTransactions(l.t.Context(), id)
+	if err != nil {
+		return kadm.DescribedTransaction{State: err.Error()} // asked again by who needs another answer
+	}
+	return all[id]
+}
+
+// TestRealControlUnstableOffsets shows that real brokers give out the offsets
+// before an open transaction to who does not ask for stable ones.
+func TestRealControlUnstableOffsets(t *testing.T) {
+	control(t, "unstable-offsets", func(t *testing.T, env string) *lab {
+		l := newRealLab(t)
+		l.env = []string{env}
+		l.unstable()
+		return l
+	})
 }
 
 // TestRealOldTransactionsAreRefused starts on a cluster whose finalised feature

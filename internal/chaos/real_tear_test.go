@@ -53,7 +53,7 @@ func tear(t *testing.T, c *kafkatest.Cluster, w *wire, topic string, client tran
 	}
 	must(client.begin())
 	must(client.put(topic, "aborted"))
-	w.send(frame, 0)
+	w.send(frame, 0, func() {})
 	w.later.Wait()
 	_ = client.end(false) // who was torn is told that there is nothing to abort
 	return committedValues(t, c, topic)

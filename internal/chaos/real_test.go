@@ -81,15 +81,18 @@ func (l *lab) makeTopics() {
 	}
 }
 
-// admin is the suite's own client, until the test ends.
-func (l *lab) admin() *kadm.Client {
+// admin asks brokers about topics and groups, until the test ends.
+func (l *lab) admin() *kadm.Client { return kadm.NewClient(l.client()) }
+
+// client is the suite's own, until the test ends.
+func (l *lab) client() *kgo.Client {
 	l.t.Helper()
 	c, err := kgo.NewClient(kgo.SeedBrokers(l.seeds()...), kgo.ClientID(harness), kgo.MetadataMinAge(50*time.Millisecond))
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	l.t.Cleanup(c.Close)
-	return kadm.NewClient(c)
+	return c
 }
 
 // clean deletes topics and group of the lab before: every lab counts from 0.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -25,9 +26,9 @@ type wire struct {
 	mu     sync.Mutex
 	rng    *rand.Rand
 	fault  *fault
-	copies map[kmsg.Key]bool   // requests of which late copies arrive
-	last   map[kmsg.Key][]byte // the newest request of each kind
-	copied int
+	copies map[kmsg.Key]bool      // requests of which late copies arrive
+	last   map[kmsg.Key][]byte    // the newest request of each kind
+	copied map[kmsg.Key]int       // late copies that were answered
 	open   map[net.Conn]time.Time // when each is to die
 	later  sync.WaitGroup         // copies under way
 }
@@ -143,7 +144,7 @@ func (c *conn) frame() ([]byte, error) {
 	c.wire.copy(key, frame)
 	if id := c.wire.held.Load(); key == kmsg.EndTxn && id != nil && bytes.Contains(frame, []byte(*id)) {
 		c.wire.held.Store(nil)
-		c.wire.send(frame, 2200*time.Millisecond)
+		c.wire.send(frame, 2200*time.Millisecond, func() {})
 		c.wire.holds <- struct{}{}
 		<-time.After(3 * time.Second) // no answer either
 		return nil, io.EOF
@@ -229,13 +230,32 @@ func (w *wire) copy(key kmsg.Key, frame []byte) {
 	if !w.copies[key] || w.rng.IntN(10) > 0 {
 		return
 	}
-	w.copied++
 	delay := time.Duration(20+w.rng.IntN(2500)) * time.Millisecond
-	w.send(frame, delay)
+	w.send(frame, delay, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.copied[key]++
+	})
 }
 
-// send sends a request later, over a connection of its own.
-func (w *wire) send(frame []byte, delay time.Duration) {
+// late returns how many late copies of these kinds were answered so far, and
+// fails where there is none of a kind.
+func (w *wire) late(t *testing.T, keys ...kmsg.Key) (n int) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, k := range keys {
+		if w.copied[k] == 0 {
+			t.Errorf("no late copy of %s was answered, want some", k.Name())
+		}
+		n += w.copied[k]
+	}
+	return n
+}
+
+// send sends a request later, over a connection of its own, and tells when it
+// was answered.
+func (w *wire) send(frame []byte, delay time.Duration, answered func()) {
 	w.later.Go(func() {
 		<-time.After(delay)
 		c, err := net.Dial("tcp", w.addr)
@@ -245,7 +265,9 @@ func (w *wire) send(frame []byte, delay time.Duration) {
 		defer c.Close()
 		_ = c.SetDeadline(time.Now().Add(2 * time.Second))
 		if _, err := c.Write(frame); err == nil {
-			_, _ = c.Read(make([]byte, 64)) // whatever the broker says to a ghost
+			if _, err := c.Read(make([]byte, 64)); err == nil { // whatever the broker says to a ghost
+				answered()
+			}
 		}
 	})
 }

@@ -2,9 +2,11 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -15,17 +17,16 @@ import (
 	"billstream/internal/topics"
 )
 
-// seedWait is how long a named broker may take when another has answered.
-const seedWait = 3 * time.Second
+// brokerWait is how long one broker may take to answer.
+const brokerWait = 3 * time.Second
 
 // brokers looks whether each broker answers, at the addresses that we were
 // given and at those that the brokers give: they may know themselves by names
 // that are of no use here.
 func brokers(ctx context.Context, e *exam, f *findings) {
-	bounded, cancel := context.WithTimeout(ctx, seedWait)
-	defer cancel()
-	for i, seed := range e.client.SeedBrokers() {
-		if _, err := apiVersions(bounded, seed); err != nil {
+	seeds := e.client.SeedBrokers()
+	for i, err := range reach(ctx, seeds) {
+		if err != nil {
 			f.add(Warning, "a process that starts while the others are down finds nobody: mend --brokers",
 				"broker %s is not reachable, want an answer: %v", e.cfg.Brokers[i], err)
 		}
@@ -35,13 +36,33 @@ func brokers(ctx context.Context, e *exam, f *findings) {
 		f.unknown("list of brokers", err)
 		return
 	}
-	for _, b := range m.Brokers {
-		if _, err := apiVersions(ctx, e.client.Broker(int(b.NodeID))); err != nil {
+	named := make([]*kgo.Broker, len(m.Brokers))
+	for i, b := range m.Brokers {
+		named[i] = e.client.Broker(int(b.NodeID))
+	}
+	for i, err := range reach(ctx, named) {
+		if b := m.Brokers[i]; err != nil {
 			f.add(Problem, "advertised.listeners of a broker must name an address that is reachable from here",
 				"broker %d is not reachable at %s:%d, which the cluster names, want an answer: %v", b.NodeID, b.Host, b.Port, err)
 		}
 	}
 	f.okay("brokers that answer are %d of %d", len(m.Brokers), len(m.Brokers))
+}
+
+// reach asks all brokers at once, so that one that is silent takes no time from
+// the others, and returns why each has not answered.
+func reach(ctx context.Context, brokers []*kgo.Broker) []error {
+	errs := make([]error, len(brokers))
+	var all sync.WaitGroup
+	for i, b := range brokers {
+		all.Go(func() {
+			bounded, cancel := context.WithTimeout(ctx, brokerWait)
+			defer cancel()
+			_, errs[i] = apiVersions(bounded, b)
+		})
+	}
+	all.Wait()
+	return errs
 }
 
 func apiVersions(ctx context.Context, b *kgo.Broker) (*kmsg.ApiVersionsResponse, error) {
@@ -103,10 +124,10 @@ func features(ctx context.Context, e *exam, f *findings) {
 	}
 	var resp *kmsg.ApiVersionsResponse
 	m, err := e.metadata()
-	for i := 0; err == nil && resp == nil && i < len(m.Brokers); i++ {
-		resp, err = apiVersions(ctx, e.client.Broker(int(m.Brokers[i].NodeID)))
+	if err == nil {
+		resp, err = anyVersions(ctx, e, m)
 	}
-	if err != nil || resp == nil {
+	if err != nil {
 		f.unknown(transactionVersion, err)
 		return
 	}
@@ -121,6 +142,21 @@ func features(ctx context.Context, e *exam, f *findings) {
 			"%s is %d, want 2 or more for %s", transactionVersion, level, ExactlyOnce)
 	}
 	f.okay("%s is %d", transactionVersion, level)
+}
+
+// anyVersions returns the answer of the first broker that gives one.
+func anyVersions(ctx context.Context, e *exam, m *kmsg.MetadataResponse) (*kmsg.ApiVersionsResponse, error) {
+	err := errors.New("no broker is known, want one")
+	for _, b := range m.Brokers {
+		bounded, cancel := context.WithTimeout(ctx, brokerWait)
+		resp, failed := apiVersions(bounded, e.client.Broker(int(b.NodeID)))
+		cancel()
+		if failed == nil {
+			return resp, nil
+		}
+		err = failed
+	}
+	return nil, err
 }
 
 // cluster looks at how many brokers there are and who leads them.

@@ -57,6 +57,7 @@ func (g *group) Consume(ctx context.Context, topics []string, handler sarama.Con
 		switch {
 		case final(err):
 			g.engine.setStatus(false, "session failed", nil)
+			g.engine.sayFenced(err)
 			return err
 		case errors.Is(err, sarama.ErrUnstableOffsetCommit):
 			pause = unstablePause
@@ -221,6 +222,13 @@ func final(err error) bool {
 // fenced names the identity that somebody else has.
 func (e *Engine) fenced(err error) error {
 	return &FencedError{Group: e.cfg.Group, InstanceID: e.instanceID(), Err: err}
+}
+
+// sayFenced logs which answer told that our name is taken.
+func (e *Engine) sayFenced(err error) {
+	if f, ok := errors.AsType[*FencedError](err); ok {
+		e.cfg.Log.Error("fenced", "group", f.Group, "instance", f.InstanceID, "err", f.Err)
+	}
 }
 
 func (e *Engine) instanceID() string {

@@ -15,11 +15,29 @@ import (
 // the settings that topics.Known knows, defaults included. Settings that this
 // user may not see are nil.
 func (a *AdminClient) Topics(ctx context.Context, names ...string) (map[string]topics.Topic, error) {
-	found, err := a.describe(ctx, names)
-	if err != nil {
-		return nil, err
+	const attempts = 8
+	for attempt := 1; ; attempt++ {
+		found, err := a.describe(ctx, names)
+		if err == nil {
+			err = a.configs(ctx, found)
+		}
+		if err == nil {
+			return found, nil
+		}
+		if attempt == attempts || !Passing(err) {
+			return nil, err
+		}
+		// Brokers name one that is down for some seconds more, also as the
+		// controller, and sarama believes what it has heard once.
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(time.Duration(attempt) * 50 * time.Millisecond):
+		}
+		if err := tell(ctx, func() error { return a.client.RefreshMetadata() }); err != nil {
+			return nil, err
+		}
 	}
-	return found, a.configs(ctx, found)
 }
 
 // describe is Topics without the settings. It asks a broker each time: the

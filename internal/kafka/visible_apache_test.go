@@ -22,17 +22,22 @@ import (
 // end at the last stable offset misses their rows, which is the control.
 func TestRecoveryEndsBehindLateMarkersOfARealKafka(t *testing.T) {
 	const (
-		table      = "late-markers"
 		partitions = 12
 		commits    = 300
 	)
-	cluster := kafkatest.Apache(t, kafkatest.Options{})
+	table := fmt.Sprint("late-markers-", time.Now().UnixNano()) // the cluster may be used by others
+	cluster := kafkatest.Apache(t, kafkatest.Options{Foreign: true})
 	c := kafka.Config{Brokers: cluster.Addrs()}
 	a := openAdmin(t, c)
 	if made, err := kadm.NewClient(client(t, c)).CreateTopics(t.Context(), partitions, 1, nil, table); err != nil || made.Error() != nil {
 		t.Fatal(err, made.Error())
 	}
-	tx := client(t, c, kgo.TransactionalID("owner"), kgo.RetryTimeout(30*time.Second))
+	t.Cleanup(func() {
+		if _, err := kadm.NewClient(client(t, c)).DeleteTopics(context.WithoutCancel(t.Context()), table); err != nil {
+			t.Errorf("remove %s: %v", table, err)
+		}
+	})
+	tx := client(t, c, kgo.TransactionalID(table), kgo.RetryTimeout(30*time.Second))
 	ctx := within(t, 3*time.Minute)
 	var missed atomic.Int64 // ends at the last stable offset that come too early
 	for n := range commits {

@@ -1,6 +1,7 @@
 package kafkatest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -60,14 +61,24 @@ func (b *Broker) down() bool {
 	}
 }
 
+// wanted reports whether the broker was started and not told to end.
+func (b *Broker) wanted() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ended != nil && !b.asked
+}
+
+// errUnasked stands for the end of a broker that has no error.
+var errUnasked = errors.New("exit status 0")
+
 // crashed is why the broker has ended by itself; nil if it has not.
 func (b *Broker) crashed() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.ended == nil || !b.down() || b.asked || b.err == nil {
+	if b.ended == nil || !b.down() || b.asked {
 		return nil
 	}
-	return b.err
+	return cmp.Or(b.err, errUnasked)
 }
 
 // Start starts a broker that is down, over what it has on disk. It returns at

@@ -124,18 +124,19 @@ func (c *Cluster) AddrsOf(listener string) []string {
 	return addrs
 }
 
-// Ready waits until every broker that has a process answers, knows all of them
-// as alive, and no partition misses a replica on them.
+// Ready waits until every broker that was started, and not told to end, answers,
+// knows all of them as alive, and no partition misses a replica on them. A broker
+// that has ended by itself is an error.
 func (c *Cluster) Ready(ctx context.Context) error {
 	for {
 		err := c.whole(ctx)
-		if err == nil {
-			return nil
-		}
-		for _, b := range c.brokers {
+		for _, b := range c.brokers { // also after a success: it may be one that did not need it
 			if err := b.crashed(); err != nil {
 				return fmt.Errorf("broker %d has ended (%w): %s", b.ID(), err, b.lastWords())
 			}
+		}
+		if err == nil {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
@@ -149,12 +150,12 @@ func (c *Cluster) Ready(ctx context.Context) error {
 func (c *Cluster) whole(ctx context.Context) error {
 	up := 0
 	for _, b := range c.brokers {
-		if b.PID() != 0 {
+		if b.wanted() {
 			up++
 		}
 	}
 	for _, b := range c.brokers {
-		if b.PID() == 0 {
+		if !b.wanted() {
 			continue
 		}
 		if err := knows(ctx, b.Addr(), up); err != nil {

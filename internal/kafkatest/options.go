@@ -22,6 +22,9 @@ type Options struct {
 	// Listeners are further ones beside PLAINTEXT, by name. What they need goes
 	// into Config as listener.name.<lower-case name>.<setting>.
 	Listeners []Listener
+	// Foreign allows the cluster of BILLSTREAM_TEST_BROKERS, which others may
+	// use: the test makes topics under names of its own, and takes them away.
+	Foreign bool
 	// JVM are further arguments of every broker's Java.
 	JVM []string
 }

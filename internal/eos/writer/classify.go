@@ -24,7 +24,7 @@ func is(err error, targets ...error) bool {
 // committed position.
 func classify(err error) eos.Failure {
 	switch {
-	case is(err, kerr.ProducerFenced, kerr.FencedInstanceID, kerr.InvalidProducerIDMapping):
+	case is(err, kerr.FencedInstanceID):
 		return eos.Fenced
 	case is(err, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.RebalanceInProgress):
 		return eos.Lost

@@ -87,6 +87,7 @@ func (w *Transactional) Write(ctx context.Context, e *eos.Epoch) error {
 		return fail("begin", err)
 	}
 	if err := w.write(ctx, client, e); err != nil {
+		err = w.judge(ctx, client, e, err)
 		w.Reset()
 		return err
 	}
@@ -149,15 +150,16 @@ func (w *Transactional) end(ctx context.Context, client *kgo.Client, e *eos.Epoc
 	return nil
 }
 
-// abortTimeout bounds what is a courtesy: the next Open aborts as well.
-const abortTimeout = 2 * time.Second
+// courtesyTimeout bounds what could be left out: the next Open aborts as well,
+// and the next join asks the group as well.
+const courtesyTimeout = 2 * time.Second
 
 // abort ends the transaction without a commit, so that nobody waits for its
 // timeout, and returns the error that made it necessary. It asks itself: the
 // client library does not know of a transaction that holds offsets alone. What
 // is still under way carries an epoch that is over then.
 func (w *Transactional) abort(ctx context.Context, client *kgo.Client, because error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), courtesyTimeout)
 	defer cancel()
 	id, epoch, _ := client.ProducerID(ctx) // with its error comes the id that failed
 	if id < 0 {
@@ -172,12 +174,35 @@ func (w *Transactional) abort(ctx context.Context, client *kgo.Client, because e
 	if err != nil {
 		w.cfg.Log.Debug("abort failed", "group", w.cfg.Group, "err", err)
 	}
-	failure, ok := errors.AsType[*eos.WriteError](because)
-	if ok && failure.Failure == eos.Aborted && errors.Is(err, kerr.ProducerFenced) {
-		// Only this answer tells a live twin from a transaction that timed out.
-		return &eos.WriteError{Failure: eos.Fenced, Step: failure.Step, Err: errors.Join(failure.Err, err)}
-	}
 	return because
+}
+
+// judge asks the group whose our name is when the brokers know a later epoch of
+// our producer. A twin may have begun it, or the brokers when they gave our
+// transaction up, and since an aborted transaction ends its epoch as well
+// (KIP-890), no answer about transactions tells the two apart for sure. The
+// group has one member of a name (KIP-345): the one that is fenced leaves, and
+// the other one takes the id again.
+func (w *Transactional) judge(ctx context.Context, client *kgo.Client, e *eos.Epoch, because error) error {
+	failure, ok := errors.AsType[*eos.WriteError](because)
+	if !ok || !is(because, kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.InvalidProducerIDMapping) {
+		return because
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), courtesyTimeout)
+	defer cancel()
+	req := kmsg.NewPtrHeartbeatRequest()
+	req.Group, req.Generation, req.MemberID = e.Member.Group, e.Member.Generation, e.Member.ID
+	if e.Member.InstanceID != "" {
+		req.InstanceID = &e.Member.InstanceID
+	}
+	resp, err := req.RequestWith(ctx, client)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.ErrorCode)
+	}
+	if !errors.Is(err, kerr.FencedInstanceID) {
+		return because
+	}
+	return &eos.WriteError{Failure: eos.Fenced, Step: failure.Step, Err: errors.Join(failure.Err, err)}
 }
 
 // Reset implements eos.Writer.

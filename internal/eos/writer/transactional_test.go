@@ -94,36 +94,48 @@ func TestSecondWriterOfAnIdentityFencesTheFirst(t *testing.T) {
 	old := w.transactional(w.config(nil))
 	w.write(old, w.epoch(1))
 	twin := w.transactional(w.config(nil))
-	err := old.Write(t.Context(), w.epoch(2))
-	if got, _ := errors.AsType[*eos.WriteError](err); got == nil || got.Failure != eos.Fenced && got.Failure != eos.Aborted {
-		t.Fatalf("error of the fenced writer is %v, want one that says fenced or aborted", err)
-	}
+	fails(t, old.Write(t.Context(), w.epoch(2)), eos.Aborted, "offsets") // the group still takes it for its member
 	w.sees(1)
 	w.write(twin, w.epoch(3))
 	w.sees(1, 3)
 }
 
 // A producer epoch that is over may be a transaction that timed out while the
-// process stood still: only the answer to the abort tells a twin.
-func TestAnEpochThatIsOverIsATwinOnlyIfTheAbortSaysSo(t *testing.T) {
-	for want, end := range map[eos.Failure][]kfake.Fault{
-		eos.Aborted: nil,
-		eos.Fenced:  {{Keys: []kmsg.Key{kmsg.EndTxn}, TopLevel: true, Err: kerr.ProducerFenced}},
-	} {
-		t.Run(string(want), func(t *testing.T) {
-			w := newWorld(t)
-			tx := w.transactional(w.config(nil))
-			w.cluster.Fault(append(end, kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: output, Err: kerr.InvalidProducerEpoch})...)
-			fails(t, tx.Write(t.Context(), w.epoch(1)), want, "produce")
-			w.open(tx) // the abort that was not carried out, is now
-			w.sees()
-		})
+// process stood still, a twin's beginning, or the end of a twin that has left:
+// whether the name is taken, the group knows.
+func TestAnEpochThatIsOverIsATwinOnlyIfTheGroupSaysSo(t *testing.T) {
+	for _, over := range []*kerr.Error{kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.InvalidProducerIDMapping} {
+		for want, joins := range map[eos.Failure]bool{eos.Aborted: false, eos.Fenced: true} {
+			t.Run(over.Message+" is "+string(want), func(t *testing.T) {
+				w := newWorld(t)
+				d := newWire()
+				tx := w.transactional(w.config(d))
+				if joins {
+					d.set(func() { d.before = w.twinJoins() })
+				}
+				w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: output, Err: over})
+				fails(t, tx.Write(t.Context(), w.epoch(1)), want, "produce")
+				w.open(tx)
+				w.sees()
+			})
+		}
+	}
+}
+
+// twinJoins makes somebody else the member of our name when the first records
+// are on their way: after the offsets, which the group has taken.
+func (w *world) twinJoins() func(key int16) {
+	join := sync.OnceFunc(func() { w.join(w.member.InstanceID) })
+	return func(key int16) {
+		if key == int16(kmsg.Produce) {
+			join()
+		}
 	}
 }
 
 func TestOnlySomeRefusalsOfACommitSayThatNothingHappened(t *testing.T) {
 	for code, want := range map[*kerr.Error]eos.Failure{
-		kerr.ProducerFenced:                     eos.Fenced,
+		kerr.ProducerFenced:                     eos.Unknown,
 		kerr.TransactionAbortable:               eos.Aborted,
 		kerr.InvalidTxnState:                    eos.Unknown,
 		kerr.TransactionalIDAuthorizationFailed: eos.Unauthorized,
