@@ -17,6 +17,7 @@ import (
 
 // Zombies write on under names of their own, and for no generation.
 func TestControlNoFence(t *testing.T) {
+	t.Parallel()
 	control(t, "no-fence", func(t *testing.T, env string) *lab {
 		l := newLab(t, t.Name())
 		// An epoch waits before it is written, so that the freeze meets one.
@@ -30,6 +31,7 @@ func TestControlNoFence(t *testing.T) {
 
 // State that is ahead of a dropped epoch suppresses what the epoch held.
 func TestControlEarlyStore(t *testing.T) {
+	t.Parallel()
 	control(t, "early-store", func(t *testing.T, env string) *lab {
 		l, c, _ := newFakeLab(t, t.Name())
 		l.env = []string{env, "BILLSTREAM_DELAY=eos.sealed:50"}
@@ -47,6 +49,7 @@ func TestControlEarlyStore(t *testing.T) {
 
 // Half a table taken for a whole one.
 func TestControlRecoveryFallthrough(t *testing.T) {
+	t.Parallel()
 	control(t, "recovery-fallthrough", func(t *testing.T, env string) *lab {
 		l := newLab(t, t.Name())
 		l.run("w0").ready()
@@ -68,6 +71,7 @@ func TestControlRecoveryFallthrough(t *testing.T) {
 
 // Offsets are taken while a dead member's transaction still holds newer ones.
 func TestControlUnstableOffsets(t *testing.T) {
+	t.Parallel()
 	control(t, "unstable-offsets", func(t *testing.T, env string) *lab {
 		l, _, w := newFakeLab(t, t.Name())
 		l.env = []string{env}
@@ -97,6 +101,7 @@ func TestControlUnstableOffsets(t *testing.T) {
 
 // A record that failed is passed by the offset of those behind it.
 func TestControlMaxMark(t *testing.T) {
+	t.Parallel()
 	control(t, "max-mark", func(t *testing.T, env string) *lab {
 		l := newLab(t, t.Name())
 		l.guarantee = verify.AtLeastOnce
@@ -118,6 +123,7 @@ func TestControlMaxMark(t *testing.T) {
 
 // Rows before updates: what a row proves is not there.
 func TestControlNaiveSuppress(t *testing.T) {
+	t.Parallel()
 	control(t, "naive-suppress", func(t *testing.T, env string) *lab {
 		l := newLab(t, t.Name())
 		l.guarantee = verify.AtLeastOnce

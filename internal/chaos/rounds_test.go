@@ -21,7 +21,6 @@ const rounds = 4
 // and returns when all its events are sent and its faults are over.
 func control(t *testing.T, defect string, scenario func(t *testing.T, env string) *lab) {
 	t.Helper()
-	t.Parallel()
 	for round := 1; round <= rounds && !t.Failed(); round++ {
 		caught := false
 		t.Run(fmt.Sprint(round), func(t *testing.T) {

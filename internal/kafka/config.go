@@ -131,6 +131,10 @@ func (c Config) group(s *sarama.Config) {
 	// Not below the read timeout, JoinGroup would time out and the group hang
 	// (IBM/sarama#2820).
 	g.Rebalance.Timeout = 20 * time.Second
+	// Who meets another rebalance while it joins, joins again after this pause;
+	// sarama's 2 s are longer than a short session.
+	g.Rebalance.Retry.Backoff = 100 * time.Millisecond
+	g.Rebalance.Retry.Max = 100
 	g.ResetInvalidOffsets = false // it would jump over records, silently
 }
 
