@@ -10,6 +10,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"billstream/internal/failpoint"
 )
 
 // ErrClosed is returned by what is asked of a database behind its end.
@@ -147,9 +149,11 @@ func (p *Pebble) Flush() error {
 		return ErrClosed
 	}
 	defer p.gate.leave()
+	failpoint.Hit("store.flush-begin")
 	if err := p.flush(); err != nil {
 		return fmt.Errorf("flush store: %w", damaged(p.dir, err))
 	}
+	failpoint.Hit("store.flush-end")
 	return nil
 }
 

@@ -20,8 +20,9 @@ type Dump struct {
 	Partition  int32
 	Partitions int32
 
-	// The changelog up to and with offset From is in the rows; of what follows,
-	// up to Through, any part may be. From is negative when nothing is in them.
+	// The changelog up to and with offset From is in the rows. Of what follows any
+	// part may be, up to Through and of the one batch behind it: that was being
+	// applied when the offset was read. From is negative when nothing is in them.
 	From, Through int64
 
 	// Rows yields every row once; key and value are good until the next row. The
