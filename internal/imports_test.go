@@ -63,7 +63,7 @@ var table = map[string]row{
 	"internal/kafka":         {ours: []string{"internal/auth", "internal/topics", "internal/failpoint"}, others: []string{sarama, goka, prometheus}, why: "clients, without a word about customers"},
 	"internal/eos":           {ours: []string{"internal/failpoint"}, others: []string{goka, sarama, prometheus}, why: "commits keys and bytes; the rest comes in as funcs"},
 	"internal/eos/writer":    {ours: []string{"internal/auth", "internal/eos", "internal/failpoint"}, others: []string{franz, prometheus}, why: "the one place of the transactional client"},
-	"internal/store":         {ours: []string{"internal/failpoint"}, others: []string{"github.com/cockroachdb/pebble/v2"}, why: "keeps bytes by key"},
+	"internal/store":         {ours: []string{"internal/failpoint"}, others: []string{"github.com/cockroachdb/pebble/v2", prometheus}, why: "keeps bytes by key"},
 	"internal/devbroker":     {others: []string{franz, flock}, why: "the one place of the Kafka inside the process"},
 
 	// L3: roles, which do not know the mechanism

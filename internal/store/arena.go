@@ -3,6 +3,7 @@ package store
 import (
 	"hash/maphash"
 	"sync"
+	"time"
 )
 
 // Arena keeps the rows of a partition in memory that the garbage collector does
@@ -22,6 +23,7 @@ import (
 type Arena struct {
 	limits limits
 	seed   maphash.Seed
+	meter  meter
 
 	writer sync.Mutex // held by Apply; what mu guards is changed by its holder alone
 	staged []staged   // written, and not seen by readers yet
@@ -57,6 +59,13 @@ var standard = limits{rows: 1<<32 - 1<<10, chunk: 256 << 10, slots: 2048, node: 
 // about 20 KiB.
 func NewArena() *Arena { return newArena(standard) }
 
+// NewArena returns an empty store that m counts.
+func (m *Metrics) NewArena() *Arena {
+	a := NewArena()
+	a.meter = m.meter()
+	return a
+}
+
 func newArena(l limits) *Arena {
 	a := &Arena{limits: l, seed: maphash.MakeSeed()}
 	a.log = rowLog{maxChunk: l.chunk, victim: none}
@@ -75,13 +84,23 @@ func (a *Arena) tag(key string) uint32 {
 // row. It stays as it is for as long as the caller holds it, and must not be
 // written to. The error is always nil.
 func (a *Arena) Get(key string) ([]byte, error) {
+	if !a.meter.get() {
+		return a.find(key), nil
+	}
+	began := time.Now()
+	value := a.find(key)
+	a.meter.got(began, nil)
+	return value, nil
+}
+
+func (a *Arena) find(key string) []byte {
 	tag := a.tag(key)
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	if id, ok := a.hash.find(tag, key); ok {
-		return a.log.entry(a.log.place(id)).value, nil
+		return a.log.entry(a.log.place(id)).value
 	}
-	return nil, nil
+	return nil
 }
 
 // GetOffset returns the offset of the last batch that Apply took, def before
@@ -123,19 +142,24 @@ func (a *Arena) Close() error { return nil }
 // or missed. yield is called without a lock; key and value stay as they are for
 // as long as it keeps them. The error is always nil.
 func (a *Arena) Ascend(from string, yield func(key string, value []byte) bool) error {
+	defer a.meter.ended(opScan, a.meter.began(), nil)
+	a.walk(from, yield)
+	return nil
+}
+
+func (a *Arena) walk(from string, yield func(key string, value []byte) bool) {
 	rows := make([]entry, 0, arenaPage)
 	for after, more := false, true; more; after = true {
 		rows, more = a.page(rows[:0], from, after)
 		for _, r := range rows {
 			if !yield(r.key, r.value) {
-				return nil
+				return
 			}
 		}
 		if more {
 			from = rows[len(rows)-1].key
 		}
 	}
-	return nil
 }
 
 // arenaPage is how many rows a walk reads at a time: it bounds how long a walk

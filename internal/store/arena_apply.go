@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"iter"
+	"time"
 	"unsafe"
 )
 
@@ -28,15 +29,26 @@ const arenaBatch = 512
 // Readers come in between every 512 rows: they may meet a part of the batch,
 // but never its offset before all of it.
 func (a *Arena) Apply(offset int64, rows iter.Seq2[string, []byte]) error {
+	began, err := a.apply(offset, rows)
+	a.meter.ended(opApply, began, err)
+	return err
+}
+
+// apply returns when its second row came. A single one, as a view brings them
+// all, takes less time than to look at the clock.
+func (a *Arena) apply(offset int64, rows iter.Seq2[string, []byte]) (began time.Time, err error) {
 	a.writer.Lock()
 	defer a.writer.Unlock()
 	if a.stored && offset <= a.offset {
-		return nil
+		return began, nil
 	}
 	a.discard()
 	for key, value := range rows {
+		if len(a.staged) == 1 && began.IsZero() {
+			began = a.meter.began()
+		}
 		if err := a.stage(key, value); err != nil {
-			return err
+			return began, err
 		}
 		if len(a.staged) == arenaBatch {
 			a.reclaim(a.publish())
@@ -46,7 +58,7 @@ func (a *Arena) Apply(offset int64, rows iter.Seq2[string, []byte]) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.offset, a.stored = offset, true
-	return nil
+	return began, nil
 }
 
 // discard gives up what a batch that ended early has left staged.
@@ -112,13 +124,16 @@ func (a *Arena) publish() (bytes int) {
 	a.touched += a.touch()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	sets := 0
 	for i := range a.staged {
 		if s := &a.staged[i]; s.size > 0 {
 			bytes += s.size + a.set(s)
+			sets++
 		} else {
 			bytes += a.remove(s)
 		}
 	}
+	a.meter.rows(sets, len(a.staged)-sets)
 	clear(a.staged) // else a key would keep its chunk
 	a.staged, a.gone = a.staged[:0], a.gone[:0]
 	return bytes

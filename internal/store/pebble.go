@@ -26,6 +26,8 @@ type PebbleOptions struct {
 	// Log hears of what goes wrong and, at Debug, of what goes on; nil is
 	// silence. No key or value comes into it.
 	Log *slog.Logger
+	// Metrics count what is done to the database; nil counts nothing.
+	Metrics *Metrics
 
 	fs            vfs.FS
 	memTableBytes uint64
@@ -46,6 +48,8 @@ type Pebble struct {
 	gate   gate
 	health *health
 	seen   *seen
+	ops    *Metrics
+	meter  meter
 
 	mu         sync.Mutex
 	partitions map[int32]*PebblePartition
@@ -65,7 +69,7 @@ func OpenPebble(dir string, o Origin, opts PebbleOptions) (*Pebble, error) {
 	o.Partition = 0
 	opts.fillIn()
 	p := &Pebble{
-		dir: dir, origin: o, health: newHealth(opts.Log), seen: newSeen(),
+		dir: dir, origin: o, health: newHealth(opts.Log), seen: newSeen(), ops: opts.Metrics, meter: opts.Metrics.meter(),
 		partitions: map[int32]*PebblePartition{}, walks: map[*pebble.Iterator]time.Time{},
 	}
 	if err := p.open(opts); err != nil {
@@ -118,7 +122,7 @@ func (p *Pebble) Partition(n int32) (*PebblePartition, error) {
 	if part := p.partitions[n]; part != nil {
 		return part, nil
 	}
-	part := &PebblePartition{pebble: p, number: n, seed: maphash.MakeSeed(), staged: map[string]bool{}}
+	part := &PebblePartition{pebble: p, number: n, seed: maphash.MakeSeed(), meter: p.ops.meter(), staged: map[string]bool{}}
 	m, err := p.readMeta(n)
 	if err != nil {
 		return nil, fmt.Errorf("open partition %d of store: %w", n, damaged(p.dir, err))
@@ -150,7 +154,10 @@ func (p *Pebble) Flush() error {
 	}
 	defer p.gate.leave()
 	failpoint.Hit("store.flush-begin")
-	if err := p.flush(); err != nil {
+	began := p.meter.began()
+	err := p.flush()
+	p.meter.ended(opSnapshot, began, err)
+	if err != nil {
 		return fmt.Errorf("flush store: %w", damaged(p.dir, err))
 	}
 	failpoint.Hit("store.flush-end")

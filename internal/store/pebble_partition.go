@@ -20,6 +20,7 @@ type PebblePartition struct {
 	pebble *Pebble
 	number int32
 	seed   maphash.Seed
+	meter  meter
 
 	write  sync.Mutex
 	key    []byte          // room for one
@@ -31,6 +32,16 @@ type PebblePartition struct {
 // Get returns the row of key, nil if there is none and an empty slice for an
 // empty one. It is the caller's.
 func (p *PebblePartition) Get(key string) ([]byte, error) {
+	var began time.Time
+	if p.meter.get() {
+		began = time.Now()
+	}
+	value, err := p.find(key)
+	p.meter.got(began, err)
+	return value, err
+}
+
+func (p *PebblePartition) find(key string) ([]byte, error) {
 	if !p.pebble.gate.enter() {
 		return nil, ErrClosed
 	}
@@ -93,13 +104,36 @@ func (p *PebblePartition) Fresh(at time.Time) error {
 // the offset is not above the one that it has. Keys and values are copied. The
 // whole batch is in memory until it is written.
 func (p *PebblePartition) Apply(offset int64, rows iter.Seq2[string, []byte]) error {
-	return p.change("apply batch", func(b *pebble.Batch, m *meta) error {
+	began := p.meter.began()
+	sets, deletes := 0, 0
+	err := p.change("apply batch", func(b *pebble.Batch, m *meta) error {
 		if m.stored && offset <= m.offset {
 			return nil
 		}
 		m.offset, m.stored = offset, true
-		return p.stage(b, m, rows)
+		return p.stage(b, m, counted(rows, &sets, &deletes))
 	})
+	if err == nil {
+		p.meter.rows(sets, deletes)
+	}
+	p.meter.ended(opApply, began, err)
+	return err
+}
+
+// counted yields rows and counts them.
+func counted(rows iter.Seq2[string, []byte], sets, deletes *int) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for key, value := range rows {
+			if value == nil {
+				*deletes++
+			} else {
+				*sets++
+			}
+			if !yield(key, value) {
+				return
+			}
+		}
+	}
 }
 
 // drop deletes the partition, as if it had never been.

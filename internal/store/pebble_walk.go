@@ -23,6 +23,13 @@ const (
 // missed. A walk that pauses keeps nothing of the database. Keys and values are
 // the caller's.
 func (p *PebblePartition) Ascend(from string, yield func(key string, value []byte) bool) error {
+	began := p.meter.began()
+	err := p.walk(from, yield)
+	p.meter.ended(opScan, began, err)
+	return err
+}
+
+func (p *PebblePartition) walk(from string, yield func(key string, value []byte) bool) error {
 	next := p.rowKey(from)
 	for n := firstPageRows; ; n = min(2*n, lastPageRows) {
 		rows, more, err := p.page(next, n)

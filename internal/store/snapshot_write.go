@@ -30,11 +30,26 @@ type Source interface {
 // at is a time at which s stood at the end of its changelog. LoadSnapshot tells
 // by it whether deletes that the rows have not seen may be gone from there.
 func WriteSnapshot(ctx context.Context, dir string, o Origin, s Source, at time.Time) (Snapshot, error) {
+	var t meter
+	if a, ok := s.(*Arena); ok {
+		t, s = a.meter, uncounted{a}
+	}
+	began := t.began()
 	snap, err := writeSnapshot(ctx, dir, o, s, at)
+	t.ended(opSnapshot, began, err)
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("write snapshot: %w", err)
 	}
 	return snap, nil
+}
+
+// uncounted is a store whose walks are parts of something else.
+type uncounted struct{ *Arena }
+
+// Ascend implements Source.
+func (u uncounted) Ascend(from string, yield func(key string, value []byte) bool) error {
+	u.walk(from, yield)
+	return nil
 }
 
 func writeSnapshot(ctx context.Context, dir string, o Origin, s Source, at time.Time) (Snapshot, error) {

@@ -73,10 +73,13 @@ func (l *logs) judgeStore(t *testing.T, d *dumped, err error) (r *verify.Report,
 func TestAGoodStorePasses(t *testing.T) {
 	l := history(t, 1000)
 	end := l.end()
+	under := l.dump(end/3, end-1) // the rows of the last batch were seen before its offset
+	under.Through = end / 2
 	for name, d := range map[string]*dumped{
 		"at the end":                  l.dump(end, end),
 		"in the middle":               l.dump(end/2, end/2),
 		"walked through while it ran": l.dump(end/3, end-1),
+		"while a batch was under way": under,
 		"empty":                       l.dump(-1, -1),
 	} {
 		t.Run(name, func(t *testing.T) {
