@@ -63,3 +63,41 @@ func (l *lab) crash(id, point string, n int) {
 	}
 	l.fault()
 }
+
+// mixing freezes, stops, slows down and kills three workers at random.
+func (l *lab) mixing(most time.Duration) {
+	l.t.Helper()
+	ids := names(3)
+	running := map[string]*worker{}
+	for _, id := range ids {
+		running[id] = l.run(id)
+	}
+	for until := time.Now().Add(most); time.Now().Before(until); {
+		<-time.After(l.around(800 * time.Millisecond))
+		id := ids[l.rng.IntN(len(ids))]
+		w := running[id]
+		l.fault()
+		switch l.rng.IntN(5) {
+		case 0:
+			w.signal(syscall.SIGSTOP)
+			<-time.After(1500 * time.Millisecond)
+			w.signal(syscall.SIGCONT)
+		case 1:
+			w.signal(syscall.SIGTERM)
+			<-w.ended
+		case 2:
+			w.kill()
+			running[id] = l.run(id, "BILLSTREAM_DELAY=eos.recovery-half:200,eos.sealed:20")
+		default:
+			w.kill()
+		}
+		if running[id].dead() {
+			running[id] = l.run(id)
+		}
+	}
+	for _, id := range ids {
+		if running[id].dead() {
+			running[id] = l.run(id)
+		}
+	}
+}
