@@ -39,7 +39,9 @@ func (a *api) showAccount(w http.ResponseWriter, r *http.Request) error {
 	}
 	var text [24]byte
 	tag := string(appendETag(text[:0], account))
-	w.Header()["Etag"] = []string{tag}
+	etag := &w.(*answer).etag
+	etag[0] = tag
+	w.Header()["Etag"] = etag[:]
 	if matches(r.Header["If-None-Match"], tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil

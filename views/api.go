@@ -134,7 +134,9 @@ func (a *api) sameOrigin(r *http.Request) error {
 func respond(w http.ResponseWriter, status int, contentType []string, body []byte) error {
 	h := w.Header()
 	h["Content-Type"] = contentType
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	a := w.(*answer)
+	a.length[0] = strconv.Itoa(len(body))
+	h["Content-Length"] = a.length[:]
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client is gone: nobody is left to tell
 	return nil
