@@ -24,6 +24,7 @@ type tableState struct {
 	keep  keeper
 	moved *store.Changes
 	lost  chan struct{} // tells the view that a base must be recovered anew
+	whole chan struct{} // tells the keeper that a recovery has ended
 }
 
 // keeper keeps the rows of the partitions, beyond the life of the process if it
@@ -50,19 +51,20 @@ func (a *App) openState(ctx context.Context) error {
 	a.started("state", func(context.Context) error { return k.close() })
 	clients := kafka.NewClients(a.kafka)
 	a.started("state clients", func(context.Context) error { return clients.Close() })
-	s := &tableState{keep: k, moved: store.NewChanges(a.input.Partitions), lost: make(chan struct{}, 1)}
+	s := &tableState{keep: k, moved: store.NewChanges(a.input.Partitions), lost: make(chan struct{}, 1), whole: make(chan struct{}, 1)}
 	s.bases = eos.NewBases(eos.BasesConfig{
 		Table: topics.BillingTable, Partitions: a.input.Partitions,
 		Open: k.open, Reset: k.reset, MaxAge: maxStateAge,
 		Followed:    a.cfg.has(RoleView),
 		Grown:       func(n int32) error { return grown(n, a.input.Partitions) },
 		OnRows:      s.moved.Announce,
+		OnWhole:     s.recovered,
 		OnLost:      s.startOver,
 		Brokers:     a.kafka.Brokers,
 		NewConsumer: clients.Consumer(kafka.Table),
 	})
 	a.state = s
-	a.registry.MustRegister(newStateMetrics(s.bases, k))
+	a.registry.MustRegister(newStateMetrics(s.bases, k, a.cfg.DataDir))
 	a.started("state reader", func(context.Context) error { return s.bases.Close() })
 	a.background("saved state", func(ctx context.Context) error { a.keepState(ctx, k); return nil })
 	return nil
@@ -95,6 +97,10 @@ func (a *App) keepState(ctx context.Context, k keeper) {
 		select {
 		case <-time.After(pause):
 			k.save(ctx, a.state.bases)
+		case <-a.state.whole:
+			if d, ok := k.(*disk); ok && d.unsaved(a.state.bases) {
+				k.save(ctx, a.state.bases)
+			}
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.Background(), lastSave)
 			defer cancel()
@@ -117,6 +123,14 @@ func (a *App) storeWorks() (bool, string) {
 		a.fail("state", fmt.Errorf("%w; the next start builds it from the changelog", u))
 	}
 	return false, err.Error()
+}
+
+// recovered lets the keeper know that there is something new to keep.
+func (s *tableState) recovered(int32) {
+	select {
+	case s.whole <- struct{}{}:
+	default: // it is told already
+	}
 }
 
 // startOver lets the view begin again.

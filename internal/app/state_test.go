@@ -87,12 +87,16 @@ func TestAStartGoesOnFromWhatWasSaved(t *testing.T) {
 			if n := p.value("billstream_store_rebuilds_total", "store", "billing"); n != 0 {
 				t.Errorf("%v partitions were rebuilt, want none", n)
 			}
+			fromSnapshot := p.value("billstream_recovery_records_total", "source", "snapshot")
+			if kind == app.StoreMemory && fromSnapshot < customers || kind == app.StorePebble && fromSnapshot != 0 {
+				t.Errorf("start read %v rows of snapshots, want those that there are, and none of a database", fromSnapshot)
+			}
 			stop(t, p)
 
 			for _, name := range left(t, c.DataDir, files) {
 				damage(t, name)
 			}
-			p = start(t, c)
+			p = startOnDamage(t, c)
 			if p.value("billstream_store_rebuilds_total", "reason", "corrupt") == 0 && kind == app.StorePebble {
 				// A database is looked at block by block: this one ends at the first
 				// that it reads, and the next knows.
@@ -115,6 +119,26 @@ func TestAStartGoesOnFromWhatWasSaved(t *testing.T) {
 			}
 		})
 	}
+}
+
+// startOnDamage runs a process until the test ends and waits until it is ready.
+// A compaction may meet the damage of a database first: that process ends, and
+// the next one knows.
+func startOnDamage(t *testing.T, c app.Config) *process {
+	t.Helper()
+	p := begin(t, c, t.Output())
+	select {
+	case <-p.ready:
+		p.broker = p.app.Addresses().Broker
+		return p
+	case <-p.ended:
+		if c.Store != app.StorePebble || p.result() == nil {
+			t.Fatalf("process ended with %v, want it ready or ended by its damaged database", p.result())
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("process is neither ready nor ended after 30 s")
+	}
+	return start(t, c)
 }
 
 func stop(t *testing.T, p *process) {
@@ -186,4 +210,45 @@ func TestTheStateIsSavedFromTimeToTime(t *testing.T) {
 	if err != nil || code != 200 || !bytes.Contains(body, []byte(`"kind":"memory"`)) {
 		t.Errorf("status is %d %s, %v, want the kind of store in it", code, body, err)
 	}
+}
+
+// A database that was built from the changelog counts as saved at once: else a
+// process that dies before its first save would have built it for nothing.
+func TestABuiltDatabaseIsSavedAtOnce(t *testing.T) {
+	t.Parallel()
+	c := config(t.TempDir())
+	c.Store, c.SnapshotInterval, c.Partitions = app.StorePebble, time.Hour, 2
+	p := start(t, c)
+	p.produce(false, registered(20)...)
+	p.caughtUp()
+	stop(t, p)
+	if err := os.RemoveAll(filepath.Join(c.DataDir, "state")); err != nil {
+		t.Fatal(err)
+	}
+	p = start(t, c)
+	if n := p.value("billstream_recovery_records_total", "source", "changelog"); n < 20 {
+		t.Errorf("start read %v rows of the changelog, want all 20 customers", n)
+	}
+	p.eventually("database is saved", 10*time.Second, func() (bool, string) {
+		at := p.value("billstream_store_snapshot_timestamp_seconds", "store", "billing")
+		return at > 0, fmt.Sprint(at)
+	})
+}
+
+func TestTheSpaceOfTheDataDirectoryIsTold(t *testing.T) {
+	t.Parallel()
+	p := start(t, config(t.TempDir()))
+	free, size := p.alone("billstream_data_dir_free_bytes"), p.alone("billstream_data_dir_capacity_bytes")
+	if free <= 0 || size < free {
+		t.Errorf("file system has %v bytes free of %v, want some, and no more than all", free, size)
+	}
+}
+
+// alone returns a gauge without labels, 0 if there is none.
+func (p *process) alone(name string) (sum float64) {
+	p.t.Helper()
+	for _, m := range p.families()[name].GetMetric() {
+		sum += m.GetGauge().GetValue()
+	}
+	return sum
 }

@@ -135,6 +135,18 @@ func (d *disk) save(_ context.Context, bases *eos.Bases) {
 	d.at.Store(now.UnixNano())
 }
 
+// unsaved reports whether a partition is whole and was never saved: after a crash
+// it would be thrown away, however much of it is on the disk.
+func (d *disk) unsaved(bases *eos.Bases) bool {
+	for n := range bases.Len() {
+		p, ok := bases.At(n).Rows().(*diskPart)
+		if ok && bases.At(n).Whole() && p.FreshAt().IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
 func (d *disk) savedAt() time.Time {
 	if at := d.at.Load(); at != 0 {
 		return time.Unix(0, at)

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"fmt"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,18 +20,20 @@ const storeName = "billing"
 type stateMetrics struct {
 	bases *eos.Bases
 	keep  keeper
+	dir   string // of the data
 
 	keys, size, saved              *prometheus.Desc
 	requests, cache, walks, oldest *prometheus.Desc
 	compactions, stalls            *prometheus.Desc
+	free, capacity                 *prometheus.Desc
 }
 
-func newStateMetrics(bases *eos.Bases, k keeper) *stateMetrics {
+func newStateMetrics(bases *eos.Bases, k keeper, dir string) *stateMetrics {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, prometheus.Labels{"store": storeName})
 	}
 	return &stateMetrics{
-		bases: bases, keep: k,
+		bases: bases, keep: k, dir: dir,
 		keys:        desc("billstream_store_keys", "Customers in a partition's state.", "partition"),
 		size:        desc("billstream_store_size_bytes", "What the state takes up: in memory, and in the files of the database.", "kind"),
 		saved:       desc("billstream_store_snapshot_timestamp_seconds", "When the state was last saved, of the partition for which that is longest ago; 0: never."),
@@ -39,6 +43,8 @@ func newStateMetrics(bases *eos.Bases, k keeper) *stateMetrics {
 		oldest:      desc("billstream_store_oldest_iterator_age_seconds", "Since when the oldest of these is open; 0 without."),
 		compactions: desc("billstream_store_compactions_total", "Compactions of the database that ended."),
 		stalls:      desc("billstream_store_write_stall_seconds_total", "How long writers waited for the database's compaction."),
+		free:        prometheus.NewDesc("billstream_data_dir_free_bytes", "Free space of the file system of the data directory, for those without special rights.", nil, nil),
+		capacity:    prometheus.NewDesc("billstream_data_dir_capacity_bytes", "Size of the file system of the data directory.", nil, nil),
 	}
 }
 
@@ -47,6 +53,8 @@ func (m *stateMetrics) Describe(out chan<- *prometheus.Desc) {
 	out <- m.keys
 	out <- m.size
 	out <- m.saved
+	out <- m.free
+	out <- m.capacity
 	if _, ok := m.keep.(*disk); ok {
 		for _, d := range []*prometheus.Desc{m.requests, m.cache, m.walks, m.oldest, m.compactions, m.stalls} {
 			out <- d
@@ -80,6 +88,20 @@ func (m *stateMetrics) Collect(out chan<- prometheus.Metric) {
 		at = time.Unix(0, 0)
 	}
 	gauge(m.saved, float64(at.UnixMilli())/1000)
+	if free, capacity, err := space(m.dir); err == nil { // no series is better than a wrong one
+		gauge(m.free, free)
+		gauge(m.capacity, capacity)
+	}
+}
+
+// space returns the bytes that are free in the file system of dir, and its size.
+func space(dir string) (free, capacity float64, err error) {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		return 0, 0, fmt.Errorf("look at the file system: %w", err)
+	}
+	block := float64(s.Bsize)
+	return float64(s.Bavail) * block, float64(s.Blocks) * block, nil
 }
 
 // held returns how many customers are in a base, and what they take up.

@@ -36,10 +36,10 @@ type Base struct {
 	turn   chan struct{} // one token: recoveries come one after the other
 	store  atomic.Pointer[Store]
 
-	bound   atomic.Int64 // the changelog ends here or later, if the store's first rows are from it
-	at      atomic.Int64 // of the last epoch, row or recovery, in nanoseconds
-	whole   atomic.Bool  // a recovery has ended, and nothing was lost since
-	lost    atomic.Bool  // it was whole, and no recovery has ended since
+	bound atomic.Int64 // the changelog ends here or later, if the store's first rows are from it
+	at    atomic.Int64 // of the last epoch, row or recovery, in nanoseconds
+	whole atomic.Bool  // a recovery has ended, and nothing was lost since
+	lost  atomic.Bool  // it was whole, and no recovery has ended since
 
 	mu    sync.Mutex
 	owned bool

@@ -35,10 +35,12 @@ type BasesConfig struct {
 	Followed bool
 	// Grown says why a table of so many partitions cannot be used. It may be nil.
 	Grown func(partitions int32) error
-	// OnRows is told that the rows of a partition have changed; OnLost that a
-	// base which the view follows must be recovered anew. Both may be nil.
-	OnRows func(partition int32)
-	OnLost func()
+	// OnRows is told that the rows of a partition have changed; OnWhole that a
+	// recovery of one has ended; OnLost that a base which the view follows must
+	// be recovered anew. All may be nil.
+	OnRows  func(partition int32)
+	OnWhole func(partition int32)
+	OnLost  func()
 
 	Brokers     []string
 	NewConsumer goka.SaramaConsumerBuilder // reads the changelog: read committed, errors returned

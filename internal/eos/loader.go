@@ -62,8 +62,11 @@ func (b *Bases) loadOnce(ctx context.Context, r *Recovery, p *partition, base *B
 	if r.cfg.Role == View && base.settled() {
 		return b.adopt(p, base)
 	}
-	if err := b.open(ctx, base); err != nil {
-		return err
+	if base.Rows() == nil {
+		if err := b.open(ctx, base); err != nil {
+			return err
+		}
+		r.loaded(base)
 	}
 	from, end, err := b.span(ctx, r, p, base)
 	if err != nil {
@@ -83,6 +86,9 @@ func (b *Bases) loadOnce(ctx context.Context, r *Recovery, p *partition, base *B
 	base.whole.Store(true)
 	base.lost.Store(false)
 	b.changed(base.number)
+	if b.cfg.OnWhole != nil {
+		b.cfg.OnWhole(base.number)
+	}
 	return nil
 }
 

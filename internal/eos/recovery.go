@@ -52,7 +52,8 @@ type RecoveryConfig struct {
 // out-of-range read for a finished one.
 type Recovery struct {
 	cfg      RecoveryConfig
-	rows     atomic.Int64
+	rows     atomic.Int64 // of the changelog
+	snapshot atomic.Int64 // rows of snapshots
 	duration prometheus.Histogram
 
 	mu      sync.Mutex
@@ -150,6 +151,14 @@ func (r *Recovery) resume(base *Base) *partition {
 		return &partition{r: r, number: base.number, stored: notStored, began: r.cfg.Now(), state: initializing, rate: rate{now: r.cfg.Now}}
 	}
 	return r.begin(base.number)
+}
+
+// loaded counts the rows that came with a store. Only those of a snapshot were
+// read, and have a bound: a database's stay where they are.
+func (r *Recovery) loaded(base *Base) {
+	if rows, ok := base.Rows().(interface{ Len() int }); ok && base.bound.Load() > 0 {
+		r.snapshot.Add(int64(rows.Len()))
+	}
 }
 
 // forget drops partitions that were revoked; their series go with them.
