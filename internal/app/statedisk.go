@@ -30,27 +30,27 @@ func damaged(dir string) string { return dir + ".damaged" }
 
 // openDisk opens the database. One that cannot be used is thrown away: the
 // changelog has every row.
-func openDisk(dir string, origin store.Origin, rebuilt func(string), log *slog.Logger) (keeper, error) {
+func openDisk(dir string, origin store.Origin, rebuilt func(string), opts store.PebbleOptions) (keeper, error) {
 	if _, err := os.Stat(damaged(dir)); err == nil {
-		log.Warn("state on disk is not used", "reason", "corrupt")
+		opts.Log.Warn("state on disk is not used", "reason", "corrupt")
 		rebuilt("corrupt")
 		if err := errors.Join(os.RemoveAll(dir), os.Remove(damaged(dir))); err != nil {
 			return nil, fmt.Errorf("remove damaged state: %w", err)
 		}
 	}
-	db, err := store.OpenPebble(dir, origin, store.PebbleOptions{Log: log})
+	db, err := store.OpenPebble(dir, origin, opts)
 	if u, ok := errors.AsType[*store.UnusableError](err); ok {
-		log.Warn("state on disk is not used", "reason", u.Reason, "err", u.Err)
+		opts.Log.Warn("state on disk is not used", "reason", u.Reason, "err", u.Err)
 		rebuilt(u.Reason)
 		if err := os.RemoveAll(dir); err != nil {
 			return nil, fmt.Errorf("remove state that cannot be used: %w", err)
 		}
-		db, err = store.OpenPebble(dir, origin, store.PebbleOptions{Log: log})
+		db, err = store.OpenPebble(dir, origin, opts)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &disk{db: db, dir: dir, rebuilt: rebuilt, log: log}, nil
+	return &disk{db: db, dir: dir, rebuilt: rebuilt, log: opts.Log}, nil
 }
 
 // err marks a database that is damaged, so that the next start knows.

@@ -22,12 +22,12 @@ func (a *App) openKeeper(ctx context.Context) (keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	rebuilt := countRebuilds(a.registry)
+	rebuilt, ops := countRebuilds(a.registry), store.NewMetrics(a.registry, storeName)
 	if a.cfg.Store == StorePebble {
-		return openDisk(filepath.Join(StateDir(a.cfg.DataDir), StateDatabase), origin, rebuilt, a.log)
+		return openDisk(filepath.Join(StateDir(a.cfg.DataDir), StateDatabase), origin, rebuilt, store.PebbleOptions{Log: a.log, Metrics: ops})
 	}
 	return &memory{
-		dir: StateDir(a.cfg.DataDir), origin: origin, check: a.checkRow, rebuilt: rebuilt, log: a.log,
+		dir: StateDir(a.cfg.DataDir), origin: origin, check: a.checkRow, rebuilt: rebuilt, ops: ops, log: a.log,
 		saved: make([]saved, origin.Partitions),
 	}, nil
 }
@@ -51,6 +51,7 @@ type memory struct {
 	origin  store.Origin
 	check   func(partition int32, key string, value []byte) error // may refuse a row
 	rebuilt func(reason string)
+	ops     *store.Metrics
 	log     *slog.Logger
 
 	mu     sync.Mutex
@@ -71,7 +72,7 @@ func (m *memory) of(partition int32) store.Origin {
 }
 
 func (m *memory) open(_ context.Context, n int32) (eos.Store, int64, time.Time, error) {
-	arena := store.NewArena()
+	arena := m.ops.NewArena()
 	var refused error
 	snap, err := store.LoadSnapshot(m.dir, m.of(n), maxStateAge, time.Now(), func(offset int64, rows iter.Seq2[string, []byte]) error {
 		return arena.Apply(offset, m.checked(n, rows, &refused))
@@ -84,7 +85,7 @@ func (m *memory) open(_ context.Context, n int32) (eos.Store, int64, time.Time, 
 		if u.Reason != "missing" {
 			m.log.Warn("snapshot is not used", "partition", n, "reason", u.Reason, "err", u.Err)
 		}
-		return store.NewArena(), 0, time.Time{}, nil
+		return m.ops.NewArena(), 0, time.Time{}, nil
 	}
 	if err != nil {
 		return nil, 0, time.Time{}, err
@@ -105,7 +106,7 @@ func (m *memory) checked(n int32, rows iter.Seq2[string, []byte], refused *error
 
 func (m *memory) reset(int32) (eos.Store, error) {
 	m.rebuilt("stale")
-	return store.NewArena(), nil
+	return m.ops.NewArena(), nil
 }
 
 func (m *memory) save(ctx context.Context, bases *eos.Bases) {

@@ -85,5 +85,13 @@ func kept() row {
 			"Partitions whose saved state could not be used, by reason. Normal: none; missing at the first start. "+
 				"If corrupt: look at the disk; if foreign: topics or cluster were made anew.",
 			unitShort, query("{{reason}}", sumBy("reason", grown(series("store_rebuilds_total")))))},
+		{12, timeSeries("Operations",
+			"What is done to the state per second: rows looked up, set and deleted, walks, batches, saves. Normal: gets and sets follow the events, scans the lists that are asked for. "+
+				"If gets grow alone: see the lookups.",
+			unitCommits, query("{{op}}", sumBy("op", rate(series("store_operations_total", `result="ok"`)))))},
+		{12, timeSeries("Operation p99",
+			"99th percentile of the time of an operation on the state; a scan takes as long as what is done with its rows. Normal: gets and batches below a millisecond, snapshots below seconds. "+
+				"If gets are slow: with the store on disk, rows come from the disk; give it memory, or add instances.",
+			unitSeconds, query("{{op}}", quantile(0.99, series, "store_operation_duration_seconds", "op")))},
 	}}
 }
