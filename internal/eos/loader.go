@@ -132,6 +132,9 @@ func (b *Bases) span(ctx context.Context, r *Recovery, p *partition, base *Base)
 		}
 		stored = notStored
 	}
+	if stored == notStored {
+		base.fresh(b.cfg.Now()) // what is read from now on is as old as that
+	}
 	p.setOldest(oldest)
 	p.setStored(stored)
 	p.announce(end)
