@@ -13,7 +13,7 @@ import (
 // rounds is how often a control is tried at most. Faults are drawn, and a round
 // whose faults met nothing says nothing of the checker; a program without the
 // defect would be caught in none of any number of rounds.
-const rounds = 4
+const rounds = 8
 
 // control runs a program with a deliberate defect until the checker finds
 // something: one that finds nothing is worth nothing, and neither is the

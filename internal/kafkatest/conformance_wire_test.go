@@ -55,10 +55,14 @@ func ask[R kmsg.Response](e *env, req kmsg.Request) (R, error) {
 	return resp.(R), nil
 }
 
-// until asks again and again until it is so.
+// until asks again and again until it is so. Time may be up in the middle of a
+// question as well as between two.
 func (e *env) until(what string, so func() (bool, error)) error {
 	for {
 		ok, err := so()
+		if err != nil && e.ctx.Err() != nil {
+			return fmt.Errorf("wait until %s: %w", what, err)
+		}
 		if ok || err != nil {
 			return err
 		}
