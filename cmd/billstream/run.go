@@ -25,6 +25,7 @@ type localFlags struct {
 	MaxStaged        byteSize      `group:"process" default:"16MiB" help:"What may be processed and not committed before processing waits."`
 	Store            string        `group:"process" enum:"memory,pebble" default:"memory" help:"Where rows are kept: memory, with snapshots on disk; pebble: on disk, for more than memory holds."`
 	SnapshotInterval time.Duration `group:"process" default:"5m" help:"How often the state is saved, 1s to 1h."`
+	Standby          int           `group:"process" default:"0" help:"Warm copies of each partition besides its owner's, so that a takeover recovers only the tail. Processes with the role view hold all partitions anyway."`
 	DrainTimeout     time.Duration `group:"life" default:"10s" help:"Longest time that a stop may take."`
 }
 
@@ -98,6 +99,7 @@ func (f *localFlags) config() app.Config {
 		Store:          f.Store,
 
 		SnapshotInterval: f.SnapshotInterval,
+		Standby:          f.Standby,
 
 		DrainTimeout:   f.DrainTimeout,
 		UpdatesAccount: true,

@@ -163,6 +163,7 @@ func (a *App) start(ctx context.Context) error {
 		{"tell the garbage collector", a.startCollector},
 		{"start the view", a.startView},
 		{"start the group", a.startGroup},
+		{"start the standbys", a.startStandby},
 		{"watch the lag", a.startLag},
 		{"watch over readiness", a.startWatch},
 	} {

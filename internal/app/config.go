@@ -36,6 +36,7 @@ type Config struct {
 
 	Store            string        // memory, pebble; memory
 	SnapshotInterval time.Duration // how often the state is saved; 5 min; 1 s to 1 h
+	Standby          int           // warm copies of each partition besides its owner; 0; no more with the role view, which holds all
 
 	Guarantee          string        // exactly-once, at-least-once; exactly-once
 	CommitInterval     time.Duration // longest time between two commits; 100 ms; 10 ms to 10 s

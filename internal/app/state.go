@@ -56,6 +56,7 @@ func (a *App) openState(ctx context.Context) error {
 		Table: topics.BillingTable, Partitions: a.input.Partitions,
 		Open: k.open, Reset: k.reset, MaxAge: maxStateAge,
 		Followed:    a.cfg.has(RoleView),
+		Standby:     a.cfg.standby(),
 		Grown:       func(n int32) error { return grown(n, a.input.Partitions) },
 		OnRows:      s.moved.Announce,
 		OnWhole:     s.recovered,

@@ -70,6 +70,9 @@ func (c *Config) Validate() error {
 	if c.Replication < 1 {
 		wrong("replication", c.Replication, "1 or more")
 	}
+	if c.Standby < 0 || c.Standby > 0 && !c.has(RoleProcessor) {
+		wrong("standby", c.Standby, "0 or more copies, with the role processor")
+	}
 	c.brokers(wrong)
 	if c.Embedded() && c.Auth.Secures() {
 		wrong("brokers", "empty", "those of a Kafka with --kafka-tls or --sasl-mechanism: the embedded broker has neither")

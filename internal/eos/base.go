@@ -41,9 +41,10 @@ type Base struct {
 	whole atomic.Bool  // a recovery has ended, and nothing was lost since
 	lost  atomic.Bool  // it was whole, and no recovery has ended since
 
-	mu    sync.Mutex
-	owned bool
-	line  []lined // ascending; empty unless owned
+	mu       sync.Mutex
+	owned    bool
+	followed bool    // by a view or as a standby
+	line     []lined // ascending; empty unless owned
 }
 
 // lined is a row that a view has read of an owned partition.
@@ -101,13 +102,18 @@ func (b *Base) own() {
 	b.owned = true
 }
 
-// disown makes the view the writer, with all that it has read meanwhile.
+// disown makes the follower the writer, with all that it has read meanwhile. A
+// base that was lost takes nothing before a recovery has ended: what is missing
+// lies below.
 func (b *Base) disown() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.owned = false
 	line := b.line
 	b.line = nil
+	if b.lost.Load() {
+		return nil
+	}
 	for _, r := range line {
 		if err := b.put(r); err != nil {
 			return err
@@ -123,12 +129,63 @@ func (b *Base) settled() bool {
 	return b.owned && b.whole.Load()
 }
 
-// follow takes a row that the view has read; nil deletes.
+// beFollowed says whether somebody is to follow the base.
+func (b *Base) beFollowed(yes bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.followed = yes
+}
+
+// release lets go of the rows, unless somebody needs them or is reading them in.
+func (b *Base) release() {
+	select {
+	case b.turn <- struct{}{}:
+		defer func() { <-b.turn }()
+	default:
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.owned || b.followed || b.Rows() == nil {
+		return
+	}
+	b.whole.Store(false)
+	b.store.Store(nil)
+}
+
+// astray reports whether a follower must recover the base: it was lost, and its
+// owner has left it so.
+func (b *Base) astray() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.owned && b.lost.Load()
+}
+
+// Behind returns how many offsets a copy of somebody else's partition is behind
+// stable, the last stable offset of the changelog; 0 of an owner's own base. ok
+// is false of a base that is not whole, or that nobody keeps up to date.
+func (b *Base) Behind(stable int64) (offsets int64, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.whole.Load() || !b.owned && !b.followed {
+		return 0, false
+	}
+	if b.owned {
+		return 0, true
+	}
+	at, err := b.offset()
+	return max(0, stable-at-1), err == nil
+}
+
+// follow takes a row that a view or a standby has read; nil deletes.
 func (b *Base) follow(offset int64, key string, value []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := lined{offset: offset, key: key, value: value}
 	if !b.owned {
+		if b.lost.Load() {
+			return nil // the recovery that must come reads it
+		}
 		return b.put(r)
 	}
 	passed, err := b.offset()

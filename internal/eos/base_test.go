@@ -78,6 +78,74 @@ func TestAViewDoesNotWriteWhatAnOwnerHolds(t *testing.T) {
 	b.want(t, "k", "and on", 7)
 }
 
+// A base that its owner emptied, and left before it was whole again, lacks rows
+// below those that its follower reads.
+func TestABaseThatWasLostTakesNothingBeforeItsRecovery(t *testing.T) {
+	t.Parallel()
+	all, b := opened(t)
+	b.read(t, 3, "k", "view")
+	b.own()
+	if err := all.wipe(b); err != nil {
+		t.Fatal(err)
+	}
+	b.commit(t, 1, Row{Key: "k", Value: []byte("first of a recovery")})
+	b.read(t, 4, "k", "in line")
+	if err := b.disown(); err != nil {
+		t.Fatal(err)
+	}
+	b.want(t, "k", "first of a recovery", 1)
+	b.read(t, 5, "k", "behind a gap")
+	b.want(t, "k", "first of a recovery", 1)
+	if !b.astray() {
+		t.Error("base needs no recovery, want one")
+	}
+}
+
+func TestOnlyWhatNobodyNeedsIsReleased(t *testing.T) {
+	t.Parallel()
+	_, b := opened(t)
+	b.release()
+	if b.Rows() == nil {
+		t.Error("rows of a base that is followed are gone")
+	}
+	b.beFollowed(false)
+	b.own()
+	b.release()
+	if b.Rows() == nil {
+		t.Error("rows of a base that is owned are gone")
+	}
+	if err := b.disown(); err != nil {
+		t.Fatal(err)
+	}
+	b.turn <- struct{}{} // a recovery
+	b.release()
+	if b.Rows() == nil {
+		t.Error("rows of a base that recovers are gone")
+	}
+	<-b.turn
+	b.release()
+	if b.Rows() != nil || b.Whole() {
+		t.Error("rows that nobody needs are still there")
+	}
+}
+
+func TestACopyIsBehindAndAnOwnersBaseIsNot(t *testing.T) {
+	t.Parallel()
+	_, b := opened(t)
+	b.read(t, 3, "k", "view")
+	if n, ok := b.Behind(10); n != 6 || !ok {
+		t.Errorf("copy at offset 3 is %d behind 10, %v, want 6", n, ok)
+	}
+	b.own()
+	if n, ok := b.Behind(10); n != 0 || !ok {
+		t.Errorf("owner's base is %d behind, %v, want 0", n, ok)
+	}
+	b.whole.Store(false)
+	if _, ok := b.Behind(10); ok {
+		t.Error("a base that recovers says how far it is behind")
+	}
+}
+
 func TestRowsInLineDoNotAddUp(t *testing.T) {
 	t.Parallel()
 	_, b := opened(t)

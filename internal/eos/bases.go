@@ -30,9 +30,10 @@ type BasesConfig struct {
 	// that of a process that was frozen, rows may be gone for good. 0 means 12 h,
 	// half of Kafka's default.
 	MaxAge time.Duration
-	// Followed says that a view keeps all bases up to date. Without one the
-	// processor lets go of what it does not own.
-	Followed bool
+	// Followed says that a view keeps all bases up to date; Standby that some are,
+	// and that a Standby lets go of the others. Without either the processor lets
+	// go of what it does not own.
+	Followed, Standby bool
 	// Grown says why a table of so many partitions cannot be used. It may be nil.
 	Grown func(partitions int32) error
 	// OnRows is told that the rows of a partition have changed; OnWhole that a
@@ -65,7 +66,9 @@ func NewBases(cfg BasesConfig) *Bases {
 	cfg.MaxAge = cmp.Or(cfg.MaxAge, 12*time.Hour)
 	b := &Bases{cfg: cfg}
 	for n := range cfg.Partitions {
-		b.all = append(b.all, newBase(n))
+		base := newBase(n)
+		base.followed = cfg.Followed
+		b.all = append(b.all, base)
 	}
 	return b
 }
@@ -105,16 +108,15 @@ func (b *Bases) Close() error {
 }
 
 // own gives partitions to the processor. What it owned before and does not own
-// any more is let go, unless a view follows it.
+// any more is let go, unless somebody follows it, or may.
 func (b *Bases) own(partitions []int32) {
 	for _, base := range b.all {
 		if slices.Contains(partitions, base.number) {
 			base.own()
 			continue
 		}
-		if !b.cfg.Followed && base.Rows() != nil {
-			base.whole.Store(false)
-			base.store.Store(nil)
+		if !b.cfg.Standby {
+			base.release()
 		}
 	}
 }

@@ -81,6 +81,7 @@ type Status struct {
 	Reason     string    // why not; "" while running
 	Since      time.Time // when Running last changed
 	Generation int32     // of the current or last session
+	Member     string    // our name in the group in that session, as the brokers have given it
 	Partitions []int32   // assigned in the current session, ascending
 	LastCommit time.Time // zero before the first
 

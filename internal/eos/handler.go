@@ -95,7 +95,7 @@ func (h *sessionHandler) Setup(inner sarama.ConsumerGroupSession) error {
 	e.session.Store(h.session)
 	e.cfg.Recovery.expect(h.session.partitions())
 	e.setStatus(false, "recovering", func(s *Status) {
-		s.Generation = inner.GenerationID()
+		s.Generation, s.Member = inner.GenerationID(), inner.MemberID()
 		s.Partitions = h.session.partitions()
 	})
 	err := h.handler.Setup(h.session)

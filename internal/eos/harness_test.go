@@ -242,6 +242,7 @@ type member struct {
 
 	bases    *eos.Bases
 	followed bool // a view follows the bases
+	standby  bool // some are followed as standbys
 
 	mu      sync.Mutex
 	commits map[int32]int64
@@ -274,7 +275,7 @@ func (w *world) member(change func(*member)) *member {
 	}
 	m.recovery = eos.NewRecovery(rc)
 	m.bases = w.bases(func(c *eos.BasesConfig) {
-		c.Followed, c.Brokers, c.NewConsumer = m.followed, brokersOf(w.cluster), m.consumer
+		c.Followed, c.Standby, c.Brokers, c.NewConsumer = m.followed, m.standby, brokersOf(w.cluster), m.consumer
 	}, nil)
 	group := config("group")
 	group.Consumer.Group.InstanceId = m.instance

@@ -59,7 +59,7 @@ func (b *Bases) load(ctx context.Context, r *Recovery, base *Base) error {
 
 // loadOnce reads from where the base stands to the end.
 func (b *Bases) loadOnce(ctx context.Context, r *Recovery, p *partition, base *Base) error {
-	if r.cfg.Role == View && base.settled() {
+	if r.cfg.Role != Active && base.settled() {
 		return b.adopt(p, base)
 	}
 	if base.Rows() == nil {

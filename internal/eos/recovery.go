@@ -17,8 +17,9 @@ type Role string
 
 // The roles of a table's copy.
 const (
-	Active Role = "active" // the processor's own state
-	View   Role = "view"   // the copy that answers lookups
+	Active  Role = "active"  // the processor's own state
+	View    Role = "view"    // the copy that answers lookups
+	Standby Role = "standby" // a warm copy of a partition that is owned elsewhere
 )
 
 // RecoveryConfig is what a Recovery needs.
@@ -143,11 +144,11 @@ func (r *Recovery) begin(n int32) *partition {
 	return p
 }
 
-// resume returns the recovery of a base that is to be brought up to date. A view
-// that connects again stays ready meanwhile: it trails, as it did before.
+// resume returns the recovery of a base that is to be brought up to date. Who
+// follows it and connects again stays ready meanwhile: it trails, as before.
 func (r *Recovery) resume(base *Base) *partition {
 	p := r.find(base.number)
-	if r.cfg.Role == View && p != nil && p.running() && base.Whole() {
+	if r.cfg.Role != Active && p != nil && p.running() && base.Whole() {
 		return &partition{r: r, number: base.number, stored: notStored, began: r.cfg.Now(), state: initializing, rate: rate{now: r.cfg.Now}}
 	}
 	return r.begin(base.number)
