@@ -93,5 +93,19 @@ func kept() row {
 			"99th percentile of the time of an operation on the state; a scan takes as long as what is done with its rows. Normal: gets and batches below a millisecond, snapshots below seconds. "+
 				"If gets are slow: with the store on disk, rows come from the disk; give it memory, or add instances.",
 			unitSeconds, query("{{op}}", quantile(0.99, series, "store_operation_duration_seconds", "op")))},
+		{8, timeSeries("Behind, of spare copies",
+			"Offsets that an instance's copies of partitions owned elsewhere are behind the changelog, the worst of each. Normal: below what a second brings. "+
+				"If it grows: a takeover takes longer; look at the instance's processor time and its log.",
+			unitShort, query("{{instance}}", worst("instance", series("standby_lag_records"))))},
+		{8, timeSeries("Free in the data directory",
+			"Share of the file system of the data directory that is free. Normal: above a tenth. "+
+				"If less: rows are not saved, and with the store on disk processing stops; make room.",
+			unitRatio, query("{{instance}}", worst("instance", series("data_dir_free_bytes"))+" / "+worst("instance", series("data_dir_capacity_bytes"))),
+		).most(1)},
+		{8, timeSeries("Size of the data directory's file system",
+			"Bytes of the file system of the data directory, and those that are free. Normal: as it was planned. "+
+				"If the free ones fall steadily: see Size.",
+			unitBytes, query("{{instance}} all", worst("instance", series("data_dir_capacity_bytes"))),
+			query("{{instance}} free", worst("instance", series("data_dir_free_bytes"))))},
 	}}
 }
