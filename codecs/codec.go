@@ -48,11 +48,17 @@ func (AccountRow) Encode(value any) ([]byte, error) {
 // Decode gives a *RowRecord; it never fails, so that one broken row does not
 // stop every partition.
 func (AccountRow) Decode(data []byte) (any, error) {
-	row, err := ParseRow(data)
-	if err != nil {
+	// Each event reads a row: record and row are one allocation.
+	both := new(struct {
+		record RowRecord
+		row    billing.Row
+	})
+	if err := parseRow(data, &both.row); err != nil {
 		if p, notPosition := ParsePosition(data); notPosition == nil {
 			return &RowRecord{Position: p}, nil
 		}
+		return &RowRecord{Err: err}, nil
 	}
-	return &RowRecord{Row: row, Err: err}, nil
+	both.record.Row = &both.row
+	return &both.record, nil
 }

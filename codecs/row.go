@@ -117,10 +117,19 @@ func appendEventRef(dst []byte, num int, e *billing.EventRef) []byte {
 // ParseRow reads a row; nothing in it refers to b. The error is, or wraps,
 // ErrRow, or is a *FormatError for a row that a newer program wrote.
 func ParseRow(b []byte) (*billing.Row, error) {
-	if err := checkFormat(b); err != nil {
+	row := new(billing.Row)
+	if err := parseRow(b, row); err != nil {
 		return nil, err
 	}
-	row := &billing.Row{AppliedOffset: -1}
+	return row, nil
+}
+
+// parseRow is ParseRow into an empty row.
+func parseRow(b []byte, row *billing.Row) error {
+	if err := checkFormat(b); err != nil {
+		return err
+	}
+	row.AppliedOffset = -1
 	// The timelines share one array of versions, which has room for those of
 	// most rows; it may move when it has not.
 	versions := make([]billing.Version, 0, 2+len(b)/bytesPerVersion)
@@ -148,13 +157,13 @@ func ParseRow(b []byte) (*billing.Row, error) {
 		case rowPending<<keyBits | wireBytes:
 			row.Pending = append(row.Pending, parsePending(&f))
 		case rowPosition<<keyBits | wireBytes:
-			return nil, fmt.Errorf("%w: it is a position row", ErrRow)
+			return fmt.Errorf("%w: it is a position row", ErrRow)
 		}
 	}
 	if f.bad {
-		return nil, ErrRow
+		return ErrRow
 	}
-	return row, nil
+	return nil
 }
 
 func checkFormat(b []byte) error {

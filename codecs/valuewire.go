@@ -102,9 +102,12 @@ func appendAddressMessage(dst []byte, num int, a *customer.Address) []byte {
 }
 
 // parseAddress reads the message in outer's current field, as do its siblings;
-// a broken one marks outer.
-func parseAddress(outer *fields) *customer.Address {
-	a := new(customer.Address)
+// a broken one marks outer. Those that begin with read do so into memory of the
+// caller's.
+func parseAddress(outer *fields) *customer.Address { return readAddress(outer, new(customer.Address)) }
+
+func readAddress(outer *fields, a *customer.Address) *customer.Address {
+	*a = customer.Address{}
 	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
@@ -138,8 +141,11 @@ func appendContactMessage(dst []byte, num int, c *customer.Contact) []byte {
 	return closeMessage(dst, start)
 }
 
-func parseContact(outer *fields) *customer.Contact {
-	c := new(customer.Contact)
+func parseContact(outer *fields) *customer.Contact { return readContact(outer, new(customer.Contact)) }
+
+func readContact(outer *fields, c *customer.Contact) *customer.Contact {
+	recipients := c.InvoiceRecipients[:0]
+	*c = customer.Contact{}
 	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
@@ -152,7 +158,8 @@ func parseContact(outer *fields) *customer.Contact {
 		case 4<<keyBits | wireBytes:
 			c.TimeZone = f.str
 		case 5<<keyBits | wireBytes:
-			c.InvoiceRecipients = append(c.InvoiceRecipients, f.str)
+			recipients = append(recipients, f.str)
+			c.InvoiceRecipients = recipients
 		}
 	}
 	outer.bad = outer.bad || f.bad
@@ -172,13 +179,17 @@ func appendTaxMessage(dst []byte, num int, t *customer.Tax) []byte {
 	return closeMessage(dst, start)
 }
 
-func parseTax(outer *fields) *customer.Tax {
-	t := new(customer.Tax)
+func parseTax(outer *fields) *customer.Tax { return readTax(outer, new(customer.Tax)) }
+
+func readTax(outer *fields, t *customer.Tax) *customer.Tax {
+	ids := t.TaxIDs[:0]
+	*t = customer.Tax{}
 	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
 		case 1<<keyBits | wireBytes:
-			t.TaxIDs = append(t.TaxIDs, parseTaxID(&f))
+			ids = append(ids, parseTaxID(&f))
+			t.TaxIDs = ids
 		case 2<<keyBits | wireVarint:
 			t.Exempt = enum(&f, customer.ExemptReverse)
 		}
@@ -213,7 +224,11 @@ func appendPaymentMethodMessage(dst []byte, num int, m *customer.PaymentMethod) 
 }
 
 func parsePaymentMethod(outer *fields) *customer.PaymentMethod {
-	m := new(customer.PaymentMethod)
+	return readPaymentMethod(outer, new(customer.PaymentMethod))
+}
+
+func readPaymentMethod(outer *fields, m *customer.PaymentMethod) *customer.PaymentMethod {
+	*m = customer.PaymentMethod{}
 	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {
@@ -244,8 +259,10 @@ func appendPlanMessage(dst []byte, num int, p *customer.Plan) []byte {
 	return closeMessage(dst, start)
 }
 
-func parsePlan(outer *fields) *customer.Plan {
-	p := new(customer.Plan)
+func parsePlan(outer *fields) *customer.Plan { return readPlan(outer, new(customer.Plan)) }
+
+func readPlan(outer *fields, p *customer.Plan) *customer.Plan {
+	*p = customer.Plan{}
 	f := fields{src: outer.str}
 	for f.next() {
 		switch f.key {

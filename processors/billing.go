@@ -1,9 +1,11 @@
 package processors
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/lovoo/goka"
@@ -35,6 +37,7 @@ type Billing struct {
 	cfg     Config
 	metrics *metrics
 	ledger  *ledger
+	headers sync.Pool // of *headers
 }
 
 // NewBilling returns the group; it registers its metrics.
@@ -43,7 +46,10 @@ func NewBilling(cfg Config) *Billing {
 		cfg.Now = time.Now
 	}
 	m := newMetrics(cfg.Registerer, topics.Group)
-	return &Billing{cfg: cfg, metrics: m, ledger: newLedger(cfg.Partitions, m)}
+	return &Billing{
+		cfg: cfg, metrics: m, ledger: newLedger(cfg.Partitions, m),
+		headers: sync.Pool{New: func() any { return newHeaders() }},
+	}
 }
 
 // Graph returns the group's topology for goka.
@@ -77,7 +83,9 @@ func (b *Billing) process(ctx goka.Context, _ any) {
 		ctx.Fail(fmt.Errorf("context is %T, want one that keeps the consumed record", ctx))
 		return
 	}
-	in := intake(ctx, rec)
+	h := b.headers.Get().(*headers)
+	defer b.giveBack(h)
+	in := intake(ctx, rec, h)
 	sampled := in.at.Offset%sampleEvery == 0
 	var begin time.Time
 	if sampled {
@@ -94,6 +102,12 @@ func (b *Billing) process(ctx goka.Context, _ any) {
 		entry.sampled = true
 	}
 	b.ledger.add(in.at.Partition, entry)
+}
+
+// giveBack keeps h for another record.
+func (b *Billing) giveBack(h *headers) {
+	h.forget()
+	b.headers.Put(h)
 }
 
 // outcome is what became of a record: the metric's result label.
@@ -120,8 +134,8 @@ type verdict struct {
 // decide finds the record's outcome. The order of the checks is part of the
 // contract: the first that hits gives the code.
 func (b *Billing) decide(ctx goka.Context, in incoming) verdict {
-	id, err := customer.ParseID(in.key)
-	if err != nil {
+	id := customer.ID(ctx.Key()) // the record's key as text, a null key as an empty one
+	if err := id.Check(); err != nil {
 		return refused(err)
 	}
 	if p := topics.Partition(in.key, b.cfg.Partitions); p != in.at.Partition {
@@ -219,12 +233,17 @@ func encode(e *customer.Event, res billing.Result) verdict {
 	if res.Row == nil {
 		return v
 	}
-	row, err := codecs.AppendRow(nil, res.Row) // refuses a row past its size limit
+	var room [usualRow]byte
+	row, err := codecs.AppendRow(room[:0], res.Row) // refuses a row past its size limit
 	if err != nil {
 		r := refused(err)
 		r.event, r.stage = e, "apply"
 		return r
 	}
-	v.row = row
+	v.row = bytes.Clone(row) // it is kept until the commit: exactly its size, and one allocation
 	return v
 }
+
+// usualRow is room for nearly every row, on the stack: one that is longer grows
+// in some steps.
+const usualRow = 1 << 10

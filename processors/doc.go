@@ -12,7 +12,7 @@
 // One goroutine per partition takes the records in offset order. For each:
 //
 //	intake ─► decide ─► write ─► ledger
-//	          │  ParseID, partition, replay guard
+//	          │  ID, partition, replay guard
 //	          └─ fold: DecodeEvent ─► Event.Check ─► billing.Apply ─► AppendRow
 //
 // decide always ends in one verdict. A record that cannot be applied becomes a

@@ -28,10 +28,12 @@ type incoming struct {
 	laps      *laps            // of a sampled record
 }
 
-func intake(ctx goka.Context, rec consumed) incoming {
+// intake returns the record in hand; its headers lie in h.
+func intake(ctx goka.Context, rec consumed, h *headers) incoming {
 	in := incoming{
 		key:       rec.RecordKey(),
 		value:     rec.RecordValue(),
+		headers:   h.of(rec),
 		at:        billing.Position{Topic: string(ctx.Topic()), Partition: ctx.Partition(), Offset: ctx.Offset()},
 		timestamp: customer.InstantOf(ctx.Timestamp()),
 		millis:    noTimestamp,
@@ -39,15 +41,38 @@ func intake(ctx goka.Context, rec consumed) incoming {
 	if at := ctx.Timestamp(); !at.IsZero() {
 		in.millis = at.UnixMilli()
 	}
-	rec.RecordHeaders(func(key, value []byte) bool {
-		if in.headers == nil {
-			in.headers = make([]codecs.Header, 0, binaryModeHeaders)
-		}
-		in.headers = append(in.headers, codecs.Header{Key: headerName(key), Value: value})
-		return true
-	})
 	return in
 }
+
+// headers is memory for the headers of one record at a time. A record leaves
+// none of it behind: events copy what they keep, and so do dead letters.
+type headers struct {
+	list []codecs.Header
+	add  func(key, value []byte) bool // bound once: a closure per record would be one more to collect
+}
+
+func newHeaders() *headers {
+	h := &headers{list: make([]codecs.Header, 0, binaryModeHeaders)}
+	h.add = func(key, value []byte) bool {
+		h.list = append(h.list, codecs.Header{Key: headerName(key), Value: value})
+		return true
+	}
+	return h
+}
+
+// of returns the headers of rec, nil when it has none. They are good until the
+// next call.
+func (h *headers) of(rec consumed) []codecs.Header {
+	h.list = h.list[:0]
+	rec.RecordHeaders(h.add)
+	if len(h.list) == 0 {
+		return nil
+	}
+	return h.list
+}
+
+// forget lets go of the record's bytes: they belong to the buffer of a fetch.
+func (h *headers) forget() { clear(h.list) }
 
 // noTimestamp is Kafka's value for a record without a timestamp.
 const noTimestamp = -1

@@ -14,51 +14,68 @@ import (
 
 // account answers GET /v1/accounts/{customer}.
 func (a *api) account(w http.ResponseWriter, r *http.Request) error {
-	id, err := customer.ParseID([]byte(r.PathValue("customer")))
-	if err != nil {
-		return &Problem{Code: InvalidCustomerID, Detail: "customer id is empty, too long, reserved or not text, want 1 to 512 bytes of UTF-8 without control characters that do not begin with ~"}
+	err := a.showAccount(w, r)
+	if result, ok := resultOf(err); ok {
+		a.Metrics.lookups[result].Inc()
+	}
+	return err
+}
+
+func (a *api) showAccount(w http.ResponseWriter, r *http.Request) error {
+	id := customer.ID(r.PathValue("customer"))
+	if id.Check() != nil {
+		return invalidID
 	}
 	p := topics.Partition([]byte(id), a.Partitions)
 	parts, err := a.fresh(w, r, p, p+1)
 	if err != nil {
 		return err
 	}
-	account, err := lookUp(parts[0], id)
+	s := a.scratch()
+	defer a.keep(s)
+	account, err := lookUp(&parts[0], id, &s.accounts)
 	if err != nil {
 		return err
 	}
-	if account.Status == billing.StatusErased {
-		return &Problem{Code: Erased, ErasedAt: account.ErasedAt}
-	}
-	var scratch [24]byte
-	tag := string(appendETag(scratch[:0], account))
-	w.Header()["Etag"] = []string{tag}
-	if matches(r.Header.Values("If-None-Match"), tag) {
+	var text [24]byte
+	tag := string(appendETag(text[:0], account))
+	etag := &w.(*answer).etag
+	etag[0] = tag
+	w.Header()["Etag"] = etag[:]
+	if matches(r.Header["If-None-Match"], tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	return a.withBuffer(func(b *[]byte) error {
-		*b = codecs.AppendAccountJSON(*b, account)
-		return respond(w, http.StatusOK, jsonType, *b)
-	})
+	s.out = codecs.AppendAccountJSON(s.out, account)
+	return respond(w, http.StatusOK, jsonType, s.out)
 }
 
-// lookUp reads one account of the partition p. The error is a problem when there
-// is none; otherwise the row cannot be read.
-func lookUp(p part, id customer.ID) (*billing.Account, error) {
+// What a look-up finds when it finds no account. A problem does not change once
+// it is made, so that these serve all requests.
+var (
+	invalidID = &Problem{Code: InvalidCustomerID, Detail: "customer id is empty, too long, reserved or not text, want 1 to 512 bytes of UTF-8 without control characters that do not begin with ~"}
+	unknown   = &Problem{Code: UnknownAccount}
+)
+
+// lookUp reads one account of the partition p; it is good until the reader
+// reads the next one. The error is a problem when there is no account, or no
+// longer; otherwise the row cannot be read.
+func lookUp(p *part, id customer.ID, reader *codecs.AccountReader) (*billing.Account, error) {
 	value, ok, err := p.rows.Get(string(id))
 	if err != nil {
 		return nil, fmt.Errorf("read partition %d: %w", p.number, err)
 	}
 	if !ok {
-		return nil, &Problem{Code: UnknownAccount}
+		return nil, unknown
 	}
-	account, err := accountOf(string(id), value)
-	if err != nil {
-		return nil, fmt.Errorf("read partition %d: %w", p.number, err)
-	}
-	if account == nil {
-		return nil, &Problem{Code: UnknownAccount}
+	account, err := reader.Read(id, value)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read partition %d: decode row: %w", p.number, err)
+	case account == nil: // the row only remembers what made no difference
+		return nil, unknown
+	case account.Status == billing.StatusErased:
+		return nil, &Problem{Code: Erased, ErasedAt: account.ErasedAt}
 	}
 	return account, nil
 }

@@ -9,23 +9,28 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
+
+	"billstream/codecs"
 )
 
 // api holds what the handlers share.
 type api struct {
 	Config
-	positionKeys []string                   // of the position rows, by partition
-	buffers      sync.Pool                  // of *[]byte
-	origin       http.CrossOriginProtection // no origin but our own
+	positionKeys []string                     // of the position rows, by partition
+	positions    []atomic.Pointer[positionAt] // as they were read last, by partition
+	scratches    sync.Pool                    // of *scratch
+	origin       http.CrossOriginProtection   // no origin but our own
 }
 
 // routes is the data listener, complete.
 func routes(c Config) []Route {
-	a := &api{Config: c, positionKeys: positionKeys(c.Partitions)}
-	a.buffers.New = func() any { return new([]byte) }
+	a := &api{Config: c, positionKeys: positionKeys(c.Partitions), positions: make([]atomic.Pointer[positionAt], c.Partitions)}
+	a.scratches.New = func() any { return new(scratch) }
 	return []Route{
 		{Pattern: "GET /v1/accounts/{customer}", Handler: a.handler(a.account)},
 		{Pattern: "GET /v1/accounts", Handler: a.handler(a.list, "limit", "cursor", "status")},
+		{Pattern: "POST /v1/accounts:batchGet", Handler: a.handler(a.batchGet)},
 		{Pattern: "POST /v1/events", Handler: a.handler(a.events), Status: http.StatusAccepted},
 		{Pattern: "GET /openapi.json", Handler: a.handler(document("application/json", openAPI))},
 		{Pattern: "GET /problems/{code}", Handler: a.handler(explain)},
@@ -117,27 +122,53 @@ func parameterName(name string) string {
 	return name
 }
 
+// sameOrigin refuses what a browser sends from a page of another site.
+func (a *api) sameOrigin(r *http.Request) error {
+	if a.origin.Check(r) != nil {
+		return &Problem{Code: Forbidden, Detail: "request comes from a page of another site, want this origin"}
+	}
+	return nil
+}
+
 // respond sends body as the whole answer.
 func respond(w http.ResponseWriter, status int, contentType []string, body []byte) error {
 	h := w.Header()
 	h["Content-Type"] = contentType
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	a := w.(*answer)
+	a.length[0] = strconv.Itoa(len(body))
+	h["Content-Length"] = a.length[:]
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client is gone: nobody is left to tell
 	return nil
 }
 
-// withBuffer lends f an empty buffer for one answer. Large ones are not kept:
-// one page of the list would otherwise stay in memory for each request in work.
-func (a *api) withBuffer(f func(*[]byte) error) error {
-	const keep = 64 << 10
-	b := a.buffers.Get().(*[]byte)
-	*b = (*b)[:0]
-	err := f(b)
-	if cap(*b) <= keep {
-		a.buffers.Put(b)
+// scratch is what one request needs for as long as it is answered.
+type scratch struct {
+	in, out  []byte // the bodies
+	accounts codecs.AccountReader
+}
+
+// scratch returns an empty scratch. It goes back to keep.
+func (a *api) scratch() *scratch {
+	s := a.scratches.Get().(*scratch)
+	s.in, s.out = s.in[:0], s.out[:0]
+	return s
+}
+
+// keep takes s back for another request. Large buffers are not kept: one page of
+// the list would otherwise stay in memory for each request in work.
+func (a *api) keep(s *scratch) {
+	const most = 128 << 10 // a hundred accounts
+	if cap(s.in) <= most && cap(s.out) <= most {
+		a.scratches.Put(s)
 	}
-	return err
+}
+
+// withBuffer lends f an empty buffer for one answer.
+func (a *api) withBuffer(f func(*[]byte) error) error {
+	s := a.scratch()
+	defer a.keep(s)
+	return f(&s.out)
 }
 
 // recovering returns the problem that rows are not complete yet; remaining is

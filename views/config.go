@@ -21,8 +21,9 @@ type Partition interface {
 
 	// Ascend yields the rows from key from on, in bytewise order, until yield
 	// returns false. It must not hold a lock that a writer needs while yield
-	// runs: a page of the list keeps one walk open per partition.
-	Ascend(from string, yield func(key string, value []byte) bool)
+	// runs: a page of the list keeps one walk open per partition. An error means
+	// that rows may be missing.
+	Ascend(from string, yield func(key string, value []byte) bool) error
 }
 
 // Config is what the data listener answers from. Partitions, Partition, Ready

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -24,8 +22,8 @@ const maxBatch = 1000
 // code that the processor uses, before the first one is sent: a request is
 // refused as a whole.
 func (a *api) events(w http.ResponseWriter, r *http.Request) error {
-	if err := a.origin.Check(r); err != nil {
-		return &Problem{Code: Forbidden, Detail: "request comes from a page of another site, want this origin"}
+	if err := a.sameOrigin(r); err != nil {
+		return err
 	}
 	if a.Emit == nil {
 		return &Problem{Code: IngestOff}
@@ -54,23 +52,17 @@ type submission struct {
 
 // readEvents takes the body apart; what it refuses is not an event at all.
 func readEvents(r *http.Request) ([]submission, error) {
-	if r.Header.Get("Content-Encoding") != "" {
-		return nil, &Problem{Code: UnsupportedMediaType, Detail: "request has a Content-Encoding, want none"}
-	}
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	mediaType, err := mediaTypeOf(r)
 	if err != nil {
-		mediaType = "" // as good as absent
+		return nil, err
 	}
 	read, err := reader(mediaType, r.Header)
 	if err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := appendBody(nil, r)
 	if err != nil {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return nil, tooLarge(fmt.Sprintf("body is over %d bytes, want at most that", MaxBody), MaxBody)
-		}
-		return nil, &Problem{Code: MalformedBody, Detail: "body broke off before its end"}
+		return nil, err
 	}
 	return read(bytes.TrimSpace(body))
 }

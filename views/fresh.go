@@ -22,17 +22,25 @@ type demand struct {
 	positions []billing.Position // at most one of each partition, ascending; nil: none
 	wait      time.Duration      // how long it may take
 	preferred bool               // wait is what the client prefers
+	partly    bool               // parts that are not complete are taken, and not waited for
 }
 
 // fresh returns the partitions from first to end-1, complete, and at or after
 // the positions that r asks for. What they include is in the answer's header
 // from then on, whatever the answer becomes.
 func (a *api) fresh(w http.ResponseWriter, r *http.Request, first, end int32) ([]part, error) {
+	return a.freshParts(w, r, first, end, false)
+}
+
+// freshParts is fresh; with partly set, partitions that are not complete come as
+// well. They say so, and nothing that is asked of them is waited for.
+func (a *api) freshParts(w http.ResponseWriter, r *http.Request, first, end int32, partly bool) ([]part, error) {
 	d, err := parseDemand(r.Header)
 	if err != nil {
 		return nil, err
 	}
-	parts, err := a.parts(first, end)
+	d.partly = partly
+	parts, err := a.parts(first, end, partly)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +49,7 @@ func (a *api) fresh(w http.ResponseWriter, r *http.Request, first, end int32) ([
 			return nil, err
 		}
 	}
-	w.Header()["Billing-Position"] = []string{positionsOf(parts)}
+	w.Header()["Billing-Position"] = positionsOf(parts)
 	return parts, nil
 }
 
@@ -60,11 +68,11 @@ func (a *api) meet(w http.ResponseWriter, r *http.Request, d demand, parts []par
 		return parts, nil
 	}
 	if d.wait > 0 {
-		if err := a.wait(w.(*answer), r.Context(), d.wait, d.missing(parts)); err != nil {
+		if err := a.wait(w.(*answer), r.Context(), d, d.missing(parts)); err != nil {
 			return nil, err
 		}
 		var err error
-		if parts, err = a.parts(first, end); err != nil {
+		if parts, err = a.parts(first, end, d.partly); err != nil {
 			return nil, err
 		}
 	}
@@ -75,12 +83,13 @@ func (a *api) meet(w http.ResponseWriter, r *http.Request, d demand, parts []par
 }
 
 // missing returns the positions that parts do not include. Those of partitions
-// that the answer is not made from do not count.
+// that the answer is not made from do not count, nor those of parts that are
+// not complete: of these there is no answer, however long it takes.
 func (d demand) missing(parts []part) []billing.Position {
 	var missing []billing.Position
 	for _, want := range d.positions {
 		i := int(want.Partition - parts[0].number)
-		if i >= 0 && i < len(parts) && parts[i].next <= want.Offset {
+		if i >= 0 && i < len(parts) && parts[i].lacks == nil && parts[i].next <= want.Offset {
 			missing = append(missing, want)
 		}
 	}
@@ -97,19 +106,19 @@ func behind(d demand, missing []billing.Position, parts []part) *Problem {
 	return &Problem{
 		Code:     ViewBehind,
 		Detail:   fmt.Sprintf("waited %s s for %s", seconds(d.wait), join(missing)),
-		Position: positionsOf(late),
+		Position: positionsOf(late)[0],
 	}
 }
 
 // wait waits until the positions are reached or the time is over; which of the
 // two, the caller sees. A request that waits gives its slot to one that has work
 // to do, and is counted among those that wait.
-func (a *api) wait(w *answer, client context.Context, limit time.Duration, positions []billing.Position) error {
+func (a *api) wait(w *answer, client context.Context, d demand, positions []billing.Position) error {
 	if !w.moveTo(w.front.waits) {
 		return &Problem{Code: Overload}
 	}
-	w.extend(limit)
-	if err := a.reach(client, limit, positions); err != nil {
+	w.extend(d.wait)
+	if err := a.reach(client, d, positions); err != nil {
 		return err
 	}
 	if !w.moveTo(w.front.slots) {
@@ -120,17 +129,17 @@ func (a *api) wait(w *answer, client context.Context, limit time.Duration, posit
 
 // reach returns when the positions are reached, the time is over, or nobody
 // should wait any more.
-func (a *api) reach(client context.Context, limit time.Duration, positions []billing.Position) error {
-	timer := time.NewTimer(limit)
+func (a *api) reach(client context.Context, d demand, positions []billing.Position) error {
+	timer := time.NewTimer(d.wait)
 	defer timer.Stop()
 	for _, want := range positions {
 		for {
 			changed := a.Changed(want.Partition) // before the look, so that none is missed
-			found, err := a.parts(want.Partition, want.Partition+1)
+			found, err := a.parts(want.Partition, want.Partition+1, d.partly)
 			if err != nil {
 				return err
 			}
-			if found[0].next > want.Offset {
+			if found[0].lacks != nil || found[0].next > want.Offset {
 				break
 			}
 			select {

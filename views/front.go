@@ -148,6 +148,8 @@ type answer struct {
 	place   chan struct{} // of the slots or the waits: where the request is counted; nil: nowhere yet
 	code    int           // 0 until the header is written
 	swallow bool          // the mux's own text
+	etag    [1]string     // values of the header that differ with each answer:
+	length  [1]string     // here they need no memory of their own
 }
 
 // moveTo counts the request among those in places, and no longer where it was.

@@ -43,11 +43,16 @@ func (p *partition) Get(key string) ([]byte, bool, error) {
 	return value, ok, p.err
 }
 
-func (p *partition) Ascend(from string, yield func(string, []byte) bool) {
+func (p *partition) Ascend(from string, yield func(string, []byte) bool) error {
 	for {
 		key, value, ok := p.next(from)
-		if !ok || !yield(key, value) {
-			return
+		if !ok {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return p.err
+		}
+		if !yield(key, value) {
+			return nil
 		}
 		from = key + "\x00"
 	}
@@ -246,7 +251,7 @@ var positionForm = regexp.MustCompile(`^customer\.events/\d+@(-1|\d+)(, customer
 func (a *answer) hasAccountData() bool {
 	switch a.code {
 	case http.StatusOK, http.StatusNotModified, http.StatusNotFound, http.StatusGone:
-		return strings.HasPrefix(a.pattern, "GET /v1/accounts")
+		return strings.Contains(a.pattern, " /v1/accounts")
 	}
 	return a.code == http.StatusAccepted
 }

@@ -7,7 +7,7 @@ import "net/http"
 var kinds = []kind{
 	{
 		InvalidRequest, http.StatusBadRequest, "Invalid request",
-		`A query parameter, a header or the body is not what the route takes. The member "parameter" names the query parameter, if it is one. Unknown and repeated parameters are refused as well: a misspelt filter would otherwise return everything.`,
+		`A query parameter, a header or the body is not what the route takes. The member "parameter" names the query parameter or the member of the body, if it is one. Unknown and repeated parameters are refused as well: a misspelt filter would otherwise return everything.`,
 	},
 	{
 		InvalidCustomerID, http.StatusBadRequest, "Invalid customer id",
@@ -23,11 +23,11 @@ var kinds = []kind{
 	},
 	{
 		MalformedBody, http.StatusBadRequest, "Malformed body",
-		`The body is not JSON, or not an event (an object), or not a batch of events (an array). Nothing was sent.`,
+		`The body is not JSON in UTF-8, or not what the route takes: an object with ids, an event (an object), or a batch of events (an array). Nothing was sent.`,
 	},
 	{
 		Forbidden, http.StatusForbidden, "Forbidden",
-		`A browser sent this request from another site. Events are taken from pages of this server's own origin, and from programs that are no browsers.`,
+		`A browser sent this request from another site. What is posted is taken from pages of this server's own origin, and from programs that are no browsers.`,
 	},
 	{
 		IngestOff, http.StatusForbidden, "Events are not taken here",
@@ -59,7 +59,7 @@ var kinds = []kind{
 	},
 	{
 		UnsupportedMediaType, http.StatusUnsupportedMediaType, "Unsupported media type",
-		`Events come as application/cloudevents+json (one), application/cloudevents-batch+json (an array), or application/json with the attributes in ce- headers (binary mode of the CloudEvents HTTP binding); without Content-Encoding.`,
+		`Ids to look up come as application/json. Events come as application/cloudevents+json (one), application/cloudevents-batch+json (an array), or application/json with the attributes in ce- headers (binary mode of the CloudEvents HTTP binding); without Content-Encoding.`,
 	},
 	{
 		InvalidEvent, http.StatusUnprocessableEntity, "Invalid event",

@@ -78,15 +78,19 @@ func accounts(ctx context.Context, l listing, partitions []Partition) iter.Seq2[
 	const checkEvery = 256
 	return func(yield func(*billing.Account, error) bool) {
 		walked := 0
-		for key, value := range merge(partitions, l.from) {
+		for row, err := range merge(partitions, l.from) {
+			if err != nil {
+				yield(nil, fmt.Errorf("walk the accounts: %w", err))
+				return
+			}
 			if walked++; walked%checkEvery == 0 && ctx.Err() != nil {
 				yield(nil, fmt.Errorf("walk the accounts: %w", context.Cause(ctx)))
 				return
 			}
-			if strings.HasPrefix(key, "~") { // our own rows: positions
+			if strings.HasPrefix(row.key, "~") { // our own rows: positions
 				continue
 			}
-			account, err := accountOf(key, value)
+			account, err := accountOf(row.key, row.value)
 			if err != nil {
 				yield(nil, fmt.Errorf("walk the accounts: %w", err))
 				return
@@ -98,10 +102,17 @@ func accounts(ctx context.Context, l listing, partitions []Partition) iter.Seq2[
 	}
 }
 
+// entry is a row of the table.
+type entry struct {
+	key   string
+	value []byte
+}
+
 // merge yields the rows of all partitions from key from on, in bytewise order.
-// There are few partitions, so that the smallest head is found by looking.
-func merge(partitions []Partition, from string) iter.Seq2[string, []byte] {
-	return func(yield func(string, []byte) bool) {
+// There are few partitions, so that the smallest head is found by looking. An
+// error is the last that it yields.
+func merge(partitions []Partition, from string) iter.Seq2[entry, error] {
+	return func(yield func(entry, error) bool) {
 		heads := make([]head, len(partitions))
 		defer func() {
 			for _, h := range heads {
@@ -112,12 +123,12 @@ func merge(partitions []Partition, from string) iter.Seq2[string, []byte] {
 		}()
 		for i, p := range partitions {
 			h := &heads[i]
-			h.next, h.stop = iter.Pull2(func(yield func(string, []byte) bool) { p.Ascend(from, yield) })
+			h.next, h.stop = iter.Pull2(walk(p, from))
 			h.step()
 		}
 		for {
 			first := smallest(heads)
-			if first == nil || !yield(first.key, first.value) {
+			if first == nil || !yield(first.entry, first.err) || first.err != nil {
 				return
 			}
 			first.step()
@@ -125,16 +136,30 @@ func merge(partitions []Partition, from string) iter.Seq2[string, []byte] {
 	}
 }
 
-// head is the next row of one partition.
-type head struct {
-	key   string
-	value []byte
-	ok    bool // false: the partition has no more
-	next  func() (string, []byte, bool)
-	stop  func()
+// walk yields the rows of a partition, and last the error that broke it off.
+func walk(p Partition, from string) iter.Seq2[entry, error] {
+	return func(yield func(entry, error) bool) {
+		more := true
+		err := p.Ascend(from, func(key string, value []byte) bool {
+			more = yield(entry{key, value}, nil)
+			return more
+		})
+		if more && err != nil {
+			yield(entry{}, err) // with the lowest key of all: it comes next
+		}
+	}
 }
 
-func (h *head) step() { h.key, h.value, h.ok = h.next() }
+// head is the next row of one partition.
+type head struct {
+	entry
+	err  error
+	ok   bool // false: the partition has no more
+	next func() (entry, error, bool)
+	stop func()
+}
+
+func (h *head) step() { h.entry, h.err, h.ok = h.next() }
 
 // smallest returns the head with the lowest key, nil when all have ended.
 func smallest(heads []head) *head {

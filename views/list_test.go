@@ -250,19 +250,23 @@ func TestAccountThatStaysIsOnExactlyOnePage(t *testing.T) {
 // A page of 100 in the middle of 100,000 customers in 12 partitions.
 func BenchmarkList(b *testing.B) {
 	const partitions, customers = 12, 100_000
-	table := store.NewTable(topics.BillingTable, partitions)
+	table := make([]*store.Arena, partitions)
+	for p := range table {
+		table[p] = store.NewArena()
+	}
 	value, err := codecs.AppendRow(nil, acme(b, 5))
 	if err != nil {
 		b.Fatal(err)
 	}
 	for i := range customers {
 		key := fmt.Sprintf("c-%07d", i)
-		if err := table.Partition(topics.Partition([]byte(key), partitions)).Set(key, value); err != nil {
+		p := table[topics.Partition([]byte(key), partitions)]
+		if err := p.Apply(int64(i), func(yield func(string, []byte) bool) { yield(key, value) }); err != nil {
 			b.Fatal(err)
 		}
 	}
 	w := newWorld(b, partitions, func(w *world) {
-		w.Partition = func(p int32) views.Partition { return stored{table.Partition(p)} }
+		w.Partition = func(p int32) views.Partition { return stored{table[p]} }
 	})
 	first := w.list("limit=1000")
 	target := "/v1/accounts?limit=100&cursor=" + *first.Next
@@ -274,10 +278,10 @@ func BenchmarkList(b *testing.B) {
 }
 
 // stored is a partition of the store that the process has.
-type stored struct{ *store.Memory }
+type stored struct{ *store.Arena }
 
 // Get returns the row of key.
 func (s stored) Get(key string) ([]byte, bool, error) {
-	value, err := s.Memory.Get(key)
+	value, err := s.Arena.Get(key)
 	return value, value != nil, err
 }

@@ -2,6 +2,7 @@ package views
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,6 +15,50 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inFlight *prometheus.GaugeVec
+	lookups  [lookupResults]prometheus.Counter
+}
+
+// lookupResult is how the look-up of one account ended.
+type lookupResult int
+
+const (
+	lookupHit lookupResult = iota
+	lookupMiss
+	lookupErased
+	lookupNotReady
+	lookupBehind
+	lookupError
+	lookupResults // how many there are
+)
+
+// String is the value of the label result.
+func (r lookupResult) String() string {
+	return [...]string{"hit", "miss", "erased", "not_ready", "behind", "error"}[r]
+}
+
+// resultOf returns how a look-up ended whose error is err; ok is false when none
+// was made.
+func resultOf(err error) (result lookupResult, ok bool) {
+	if err == nil {
+		return lookupHit, true
+	}
+	p, ok := errors.AsType[*Problem](err)
+	if !ok {
+		return lookupError, true
+	}
+	switch p.Code {
+	case UnknownAccount:
+		return lookupMiss, true
+	case Erased:
+		return lookupErased, true
+	case Recovering:
+		return lookupNotReady, true
+	case ViewBehind:
+		return lookupBehind, true
+	case Internal:
+		return lookupError, true
+	}
+	return 0, false
 }
 
 // NewMetrics registers on reg, which the caller owns. It is called once per
@@ -39,7 +84,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "HTTP requests in work.",
 		}, []string{"listener"}),
 	}
-	reg.MustRegister(m.requests, m.duration, m.inFlight)
+	lookups := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "billstream_view_lookups_total",
+		Help: "Accounts asked for by their ids, by what came of it; each id of a batch counts.",
+	}, []string{"view", "source", "result"})
+	for r := range lookupResults {
+		m.lookups[r] = lookups.WithLabelValues("accounts", "local", r.String())
+	}
+	reg.MustRegister(m.requests, m.duration, m.inFlight, lookups)
 	return m
 }
 

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -17,40 +18,44 @@ import (
 type part struct {
 	number int32
 	rows   Partition
-	next   int64 // every input record before this offset has had its effect on rows
+	*positionAt
+	lacks *Problem // says that the rows are not complete; nil: they are
 }
 
-// position is what the part includes: its last input record, -1 before the
-// first.
-func (p part) position() billing.Position {
-	return billing.Position{Topic: topics.CustomerEvents, Partition: p.number, Offset: p.next - 1}
+// positionAt is what a position row says. It does not change.
+type positionAt struct {
+	row  []byte   // the row; nil: there is none yet
+	next int64    // every input record before this offset has had its effect on the rows
+	text []string // the position for a header, alone
 }
 
 // parts returns the partitions from first to end-1, or the problem that some
-// are not complete, with the records that these are known to lack.
+// are not complete, with the records that these are known to lack. With partly
+// set those come as well, and say so; they include nothing.
 //
 // The rows are taken before the question whether they are complete. The other
 // way round, a recovery that begins between the two would leave us with its
 // empty store, and a customer who is there would look unknown. The positions are
 // read before any other row: what is written meanwhile makes the answer newer
 // than it says, never older.
-func (a *api) parts(first, end int32) ([]part, error) {
+func (a *api) parts(first, end int32, partly bool) ([]part, error) {
 	parts := make([]part, 0, end-first)
 	for p := first; p < end; p++ {
 		parts = append(parts, part{number: p, rows: a.Partition(p)})
 	}
 	ready, sum := true, int64(-1)
-	for p := first; p < end; p++ {
-		remaining, ok := a.Ready(p)
+	for i := range parts {
+		remaining, ok := a.Ready(parts[i].number)
 		if ok {
 			continue
 		}
 		ready = false
+		parts[i].lacks = recovering(remaining)
 		if remaining >= 0 {
 			sum = max(sum, 0) + remaining
 		}
 	}
-	if !ready {
+	if !ready && !partly {
 		return nil, recovering(sum)
 	}
 	for i := range parts {
@@ -62,21 +67,42 @@ func (a *api) parts(first, end int32) ([]part, error) {
 }
 
 // readPosition reads the position row of p. Without one nothing is known to be
-// included, and next stays 0.
+// included. It changes less often than it is read: what it says is kept.
 func (a *api) readPosition(p *part) error {
-	value, ok, err := p.rows.Get(a.positionKeys[p.number])
+	if p.lacks != nil {
+		p.positionAt = positionOf(p.number, nil, 0)
+		return nil
+	}
+	row, ok, err := p.rows.Get(a.positionKeys[p.number])
 	if err != nil {
 		return fmt.Errorf("read the position of partition %d: %w", p.number, err)
 	}
 	if !ok {
+		row = nil
+	}
+	known := a.positions[p.number].Load()
+	if known != nil && (known.row == nil) == (row == nil) && bytes.Equal(known.row, row) {
+		p.positionAt = known
 		return nil
 	}
-	row, err := codecs.ParsePosition(value)
-	if err != nil {
-		return fmt.Errorf("read the position of partition %d: %w", p.number, err)
+	next := int64(0)
+	if row != nil {
+		position, err := codecs.ParsePosition(row)
+		if err != nil {
+			return fmt.Errorf("read the position of partition %d: %w", p.number, err)
+		}
+		next = position.NextOffset
 	}
-	p.next = row.NextOffset
+	p.positionAt = positionOf(p.number, bytes.Clone(row), next)
+	a.positions[p.number].Store(p.positionAt)
 	return nil
+}
+
+// positionOf returns what the position row of partition p says. What it includes
+// ends with its last input record, at -1 before the first.
+func positionOf(p int32, row []byte, next int64) *positionAt {
+	position := billing.Position{Topic: topics.CustomerEvents, Partition: p, Offset: next - 1}
+	return &positionAt{row: row, next: next, text: []string{positionText(position)}}
 }
 
 // positionKeys returns the keys of the position rows of n partitions.
@@ -109,12 +135,15 @@ func join(positions []billing.Position) string {
 }
 
 // positionsOf is what parts include, for the header.
-func positionsOf(parts []part) string {
-	positions := make([]billing.Position, len(parts))
-	for i, p := range parts {
-		positions[i] = p.position()
+func positionsOf(parts []part) []string {
+	if len(parts) == 1 {
+		return parts[0].text
 	}
-	return join(positions)
+	texts := make([]string, len(parts))
+	for i := range parts {
+		texts[i] = parts[i].text[0]
+	}
+	return []string{strings.Join(texts, ", ")}
 }
 
 // positionText is the form that everybody reads: customer.events/3@131.

@@ -66,9 +66,9 @@ func (m moving) Get(key string) ([]byte, bool, error) {
 	return m.partition.Get(key)
 }
 
-func (m moving) Ascend(from string, yield func(string, []byte) bool) {
+func (m moving) Ascend(from string, yield func(string, []byte) bool) error {
 	m.advance()
-	m.partition.Ascend(from, yield)
+	return m.partition.Ascend(from, yield)
 }
 
 // What is written while an answer is made can make it newer than it says, but

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"billstream/codecs"
 	"billstream/internal/customer"
 )
 
@@ -44,7 +45,7 @@ type Problem struct {
 	Detail string // for people: what was found and what is wanted; may be ""
 
 	// Members that only some kinds have.
-	Parameter        string            // of invalid-request: the query parameter at fault
+	Parameter        string            // of invalid-request: the query parameter or member of the body at fault
 	ErasedAt         *customer.Instant // of erased
 	Limit            int64             // of too-large and uri-too-long: what is allowed
 	Errors           []EventError      // of invalid-event
@@ -107,6 +108,28 @@ func (p *Problem) write(w http.ResponseWriter) {
 	}
 	w.WriteHeader(k.status)
 	_, _ = w.Write(body) // the client is gone: nobody is left to tell
+}
+
+// appendItem appends p as it stands in a list among answers: what it is, and
+// the members that the caller needs to go on.
+func (p *Problem) appendItem(dst []byte) []byte {
+	k, ok := kindOf(p.Code)
+	if !ok {
+		panic("a problem has no kind, want one of the closed list")
+	}
+	dst = append(dst, `{"type":"/problems/`...)
+	dst = append(dst, p.Code...)
+	dst = strconv.AppendInt(append(dst, `","status":`...), int64(k.status), 10)
+	if p.ErasedAt != nil {
+		dst = codecs.AppendInstant(append(dst, `,"erased_at":`...), *p.ErasedAt)
+	}
+	if p.RequestID != "" {
+		dst = codecs.AppendString(append(dst, `,"request_id":`...), p.RequestID)
+	}
+	if p.RemainingRecords != nil {
+		dst = strconv.AppendInt(append(dst, `,"remaining_records":`...), *p.RemainingRecords, 10)
+	}
+	return append(dst, '}')
 }
 
 // document is p on the wire, with its members in their order.

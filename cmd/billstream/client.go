@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -67,38 +66,10 @@ func (f freshness) header() (http.Header, error) {
 
 // ask is ask for an answer that is new enough.
 func (f freshness) ask(ctx context.Context, server, path string, query url.Values) (answer, error) {
-	header, err := f.header()
-	if err != nil {
-		return answer{}, err
-	}
-	target := strings.TrimSuffix(server, "/") + path
 	if len(query) > 0 {
-		target += "?" + query.Encode()
+		path += "?" + query.Encode()
 	}
-	if u, err := url.Parse(server); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return answer{}, &usage{err: fmt.Errorf("server is %q, want a URL such as http://127.0.0.1:8080", server)}
-	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout+max(f.Wait, defaultWait))
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
-	if err != nil {
-		return answer{}, &usage{err: fmt.Errorf("server is %q, want a URL such as http://127.0.0.1:8080", server)}
-	}
-	request.Header = header
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(request)
-	if err != nil {
-		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err
-		}
-		return answer{}, fmt.Errorf("ask %s: %w", server, err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
-		return answer{}, fmt.Errorf("read the answer of %s: %w", server, err)
-	}
-	return answer{code: response.StatusCode, header: response.Header, body: body}, nil
+	return f.send(ctx, http.MethodGet, server, path, nil)
 }
 
 // problem is an error that a server explains (RFC 9457).

@@ -17,9 +17,10 @@ type commands struct {
 	Run        runCommand        `cmd:"" help:"Process customer events into billing accounts, and answer lookups."`
 	Demo       demoCommand       `cmd:"" help:"Run with a broker of its own and a real customer history."`
 	Emit       emitCommand       `cmd:"" help:"Send customer events from files."`
-	Get        getCommand        `cmd:"" help:"Show one account."`
+	Get        getCommand        `cmd:"" help:"Show one account, or several."`
 	List       listCommand       `cmd:"" help:"List accounts."`
 	Topics     topicsCommand     `cmd:"" help:"Make and check the Kafka topics."`
+	State      stateCommand      `cmd:"" help:"Look after the files in which run keeps its rows."`
 	Broker     brokerCommand     `cmd:"" help:"Run the embedded broker alone."`
 	Bench      benchCommand      `cmd:"" help:"Compare ways of running one small job on Kafka."`
 	Verify     verifyCommand     `cmd:"" help:"Prove what run left in Kafka, record by record."`

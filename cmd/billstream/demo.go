@@ -44,6 +44,7 @@ func (d *demoCommand) Run(ctx context.Context, p *program, k *kong.Context) erro
 	logs := d.handler(p.stderr)
 	kafka.SetLogger(logs)
 	a, err := app.New(config, app.Options{
+		OwnProcess: true,
 		Log:        logs,
 		Notice:     p.stderr,
 		Version:    programVersion(),

@@ -8,28 +8,34 @@ import (
 	"strings"
 )
 
-// getCommand is a client of GET /v1/accounts/{customer}.
+// getCommand is a client of GET /v1/accounts/{customer}, and with several ids of
+// POST /v1/accounts:batchGet.
 type getCommand struct {
 	serverFlags
 	freshness
 	outputFlag
-	ID string `arg:"" help:"The customer's id."`
+	ID []string `arg:"" help:"The customer's id; several are asked for together, at most 1000."`
 }
 
 // Help is the lower part of the verb's help.
 func (*getCommand) Help() string {
 	return `With --output json it prints the bytes of the server. Exit code 1: no such account, erased, not ready, or behind the position that was asked for. The position that is printed is what the answer includes: every event up to it has had its effect. With --min-position the answer includes that one, too; the server waits for it, 5 s unless --wait says otherwise.
 
+Several accounts come in the order of their ids. Where there is none, its problem stands in its place, and the exit code is 1.
+
 Examples:
 
-    billstream get c-1001 --server http://billing-0:8080
+    billstream get c-1001 c-1002 --server http://billing-0:8080
     billstream get c-1001 --min-position customer.events/3@188 --wait 10s --output json
 `
 }
 
 // Run looks the account up.
 func (g *getCommand) Run(ctx context.Context, p *program) error {
-	a, err := g.ask(ctx, g.Server, "/v1/accounts/"+escapeID(g.ID), nil)
+	if len(g.ID) > 1 {
+		return g.batch(ctx, p)
+	}
+	a, err := g.ask(ctx, g.Server, "/v1/accounts/"+escapeID(g.ID[0]), nil)
 	if err != nil {
 		return err
 	}

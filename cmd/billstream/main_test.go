@@ -33,7 +33,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Deadline:            time.Now().Add(90 * time.Second),
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"readme": readme},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"readme": readme, "snapshot": snapshot, "hold": hold},
 		Setup: func(e *testscript.Env) error {
 			path, err := readmePath()
 			if err != nil {

@@ -105,6 +105,8 @@ func samples(t *testing.T, f *kong.Flag) [2]string {
 		return [2]string{"7s", "3m0s"}
 	case int, int16, int32, float64:
 		return [2]string{"7", "11"}
+	case count, []count:
+		return [2]string{"7k", "3M"}
 	case byteSize:
 		return [2]string{"7KiB", "3MiB"}
 	case string:

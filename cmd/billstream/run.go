@@ -14,16 +14,19 @@ import (
 // localFlags are where a process keeps its data and where it listens. run and
 // demo have them.
 type localFlags struct {
-	Partitions     int32         `group:"kafka" default:"12" help:"Partitions of every topic that is made."`
-	EmbeddedListen string        `group:"kafka" default:"127.0.0.1:9092" help:"Address of the embedded broker."`
-	DataDir        string        `group:"process" default:"./billstream-data" help:"Where state and the embedded broker keep their files."`
-	Listen         string        `group:"listeners" default:"127.0.0.1:8080" help:"Address of lookups and events; off: none; port 0: any."`
-	AdminListen    string        `group:"listeners" default:"127.0.0.1:8081" help:"Address of metrics and health; off: none; port 0: any."`
-	InsecureBind   bool          `group:"listeners" negatable:"" help:"Allow addresses beyond loopback without authentication."`
-	Guarantee      string        `group:"process" enum:"exactly-once,at-least-once" default:"exactly-once" help:"exactly-once: rows, updates and offsets in one transaction; at-least-once: one after the other."`
-	CommitInterval time.Duration `group:"process" default:"100ms" help:"Longest time between two commits, 10ms to 10s."`
-	MaxStaged      byteSize      `group:"process" default:"16MiB" help:"What may be processed and not committed before processing waits."`
-	DrainTimeout   time.Duration `group:"life" default:"10s" help:"Longest time that a stop may take."`
+	Partitions       int32         `group:"kafka" default:"12" help:"Partitions of every topic that is made."`
+	EmbeddedListen   string        `group:"kafka" default:"127.0.0.1:9092" help:"Address of the embedded broker."`
+	DataDir          string        `group:"process" default:"./billstream-data" help:"Where state and the embedded broker keep their files."`
+	Listen           string        `group:"listeners" default:"127.0.0.1:8080" help:"Address of lookups and events; off: none; port 0: any."`
+	AdminListen      string        `group:"listeners" default:"127.0.0.1:8081" help:"Address of metrics and health; off: none; port 0: any."`
+	InsecureBind     bool          `group:"listeners" negatable:"" help:"Allow addresses beyond loopback without authentication."`
+	Guarantee        string        `group:"process" enum:"exactly-once,at-least-once" default:"exactly-once" help:"exactly-once: rows, updates and offsets in one transaction; at-least-once: one after the other."`
+	CommitInterval   time.Duration `group:"process" default:"100ms" help:"Longest time between two commits, 10ms to 10s."`
+	MaxStaged        byteSize      `group:"process" default:"16MiB" help:"What may be processed and not committed before processing waits."`
+	Store            string        `group:"process" enum:"memory,pebble" default:"memory" help:"Where rows are kept: memory, with snapshots on disk; pebble: on disk, for more than memory holds."`
+	SnapshotInterval time.Duration `group:"process" default:"5m" help:"How often the state is saved, 1s to 1h."`
+	Standby          int           `group:"process" default:"0" help:"Warm copies of each partition besides its owner's, so that a takeover recovers only the tail. Processes with the role view hold all partitions anyway."`
+	DrainTimeout     time.Duration `group:"life" default:"10s" help:"Longest time that a stop may take."`
 }
 
 // runFlags is everything that run can be told, and so what config shows.
@@ -93,6 +96,11 @@ func (f *localFlags) config() app.Config {
 		Guarantee:      f.Guarantee,
 		CommitInterval: f.CommitInterval,
 		MaxStaged:      int64(f.MaxStaged),
+		Store:          f.Store,
+
+		SnapshotInterval: f.SnapshotInterval,
+		Standby:          f.Standby,
+
 		DrainTimeout:   f.DrainTimeout,
 		UpdatesAccount: true,
 	}
@@ -132,6 +140,7 @@ func (r *runCommand) Run(ctx context.Context, p *program, k *kong.Context) error
 	logs := r.handler(p.stderr)
 	kafka.SetLogger(logs)
 	a, err := app.New(config, app.Options{
+		OwnProcess: true,
 		Log:        logs,
 		Notice:     p.stderr,
 		Version:    programVersion(),

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/term"
 
 	"billstream/internal/app"
 )
@@ -89,7 +85,7 @@ func (t *topicsPlan) Run(ctx context.Context, p *program) error {
 type topicsApply struct {
 	topicFlags
 	DryRun bool `negatable:"" help:"Say what would be done, and do nothing."`
-	Yes    bool `negatable:"" help:"Do not ask before an existing topic is changed."`
+	Yes    bool `negatable:"" help:"Do not ask before something is changed that exists."`
 }
 
 // Help is the lower part of the verb's help.
@@ -130,23 +126,10 @@ func (t *topicsApply) Run(ctx context.Context, p *program) error {
 
 // ask shows the plan and wants a yes.
 func (t *topicsApply) ask(p *program, plan []app.TopicStep) error {
-	in, ok := p.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return &usage{
-			err:  errors.New("answer is missing, want --yes to change an existing topic"),
-			hint: "see what would change: billstream topics plan",
-		}
-	}
-	if err := printTable(p.stderr, stepRows(plan)); err != nil {
-		return err
-	}
-	fmt.Fprint(p.stderr, "change existing topics? [y/N] ")
-	answer, _ := bufio.NewReader(in).ReadString('\n')
-	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
-		fmt.Fprintln(p.stderr, "nothing was changed")
-		return quiet(exitFailure)
-	}
-	return nil
+	return confirm(p, question{
+		missing: "to change an existing topic", look: "billstream topics plan",
+		table: stepRows(plan), text: "change existing topics?", no: "nothing was changed",
+	})
 }
 
 // topicsCheck makes the checks of run without starting anything, so that a

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"billstream/internal/app"
 	"billstream/internal/topics"
 	"billstream/internal/verify"
 )
@@ -27,6 +28,7 @@ type verifyCommand struct {
 	UnknownTypes   string        `enum:"ignore,dead-letter" default:"ignore" help:"Events of an unknown type: ignore or dead-letter."`
 	UpdatesAccount bool          `default:"true" negatable:"" help:"Updates carry the account as it is after them."`
 	Views          []string      `placeholder:"URL" help:"Compare every account of these lookup servers."`
+	Stores         []string      `placeholder:"DIR" help:"Compare what stopped processes left in these data directories."`
 	Metrics        []string      `placeholder:"URL" help:"Compare the sums of the counters of these metrics pages."`
 	History        string        `placeholder:"FILE" help:"What a producer knows, as JSON lines: what was acknowledged must be there."`
 	Manifest       string        `placeholder:"FILE" help:"Topic ids as a JSON object: other topics are refused."`
@@ -56,7 +58,7 @@ func (v *verifyCommand) Run(ctx context.Context, p *program) error {
 	cfg := verify.Config{
 		Brokers: v.Brokers, Auth: login, Mode: v.Mode, Online: v.Online, Guarantee: v.Guarantee,
 		DeadLetterUnknown: v.UnknownTypes == "dead-letter", WithoutAccount: !v.UpdatesAccount,
-		Views: v.Views, Metrics: v.Metrics, History: v.History, Manifest: v.Manifest,
+		Views: v.Views, Stores: v.Stores, OpenStore: openDumps(app.TableBrokers{Brokers: v.Brokers, Auth: login, Wait: v.ReadTimeout}), Metrics: v.Metrics, History: v.History, Manifest: v.Manifest,
 		ReadTimeout: v.ReadTimeout, MaxAnomalies: v.MaxAnomalies,
 		Commit: readProgramInfo().Revision,
 	}
@@ -80,6 +82,31 @@ func (v *verifyCommand) Run(ctx context.Context, p *program) error {
 		return quiet(code)
 	}
 	return err
+}
+
+// openDumps returns what opens the state of a stopped process in a data
+// directory, which no other may use until it is let go. The brokers tell whose a
+// database is.
+func openDumps(brokers app.TableBrokers) verify.OpenStore {
+	return func(ctx context.Context, dataDir string) ([]verify.Dump, func() error, error) {
+		held, err := app.HoldState(dataDir)
+		if err != nil {
+			return nil, nil, err
+		}
+		found, err := held.Dumps(ctx, brokers)
+		if err != nil {
+			return nil, nil, errors.Join(err, held.Close())
+		}
+		dumps := make([]verify.Dump, len(found))
+		for i := range found {
+			d := &found[i]
+			dumps[i] = verify.Dump{
+				File: d.File, Topic: d.Topic, TopicID: d.TopicID, Partition: d.Partition, Partitions: d.Partitions,
+				From: d.From, Through: d.Through, Rows: d.Each,
+			}
+		}
+		return dumps, held.Close, nil
+	}
 }
 
 // printReport prints the verdict for people: what was counted, what is wrong,

@@ -28,6 +28,7 @@ type Options struct {
 	Notice     io.Writer    // lines for people: warnings, the ready line; nil: nowhere
 	Version    string       // of the program, for dlq_version, /statusz and build_info
 	ConfigHash string       // of the effective configuration without secrets
+	OwnProcess bool         // this is all that the process does: the garbage collector is set up for it
 
 	// OnRecovery is told how the first recovery stands, five times a second,
 	// and once with Finished at its end. It may be nil.
@@ -70,7 +71,9 @@ type App struct {
 	kafka     kafka.Config
 	admin     *kafka.AdminClient
 	input     topics.Topic // customer.events as it was found
+	table     topics.Topic // billing-table as it was found
 	limits    map[string]int
+	state     *tableState
 	group     *group // nil without the role
 	view      *view  // nil without the role
 	lag       *kafka.LagMonitor
@@ -85,7 +88,6 @@ type App struct {
 	closing atomic.Bool // the shutdown delay is over: lookups are refused
 
 	httpMetrics *views.Metrics
-	replication int16   // of billing-table
 	httpEvents  *Events // of POST /v1/events; nil while ingest is off
 }
 
@@ -157,8 +159,11 @@ func (a *App) start(ctx context.Context) error {
 		{"lock the state", a.lockState},
 		{"check the topics", a.preflight},
 		{"open the emitter", a.startEvents},
+		{"open the state", a.openState},
+		{"tell the garbage collector", a.startCollector},
 		{"start the view", a.startView},
 		{"start the group", a.startGroup},
+		{"start the standbys", a.startStandby},
 		{"watch the lag", a.startLag},
 		{"watch over readiness", a.startWatch},
 	} {

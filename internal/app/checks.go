@@ -16,6 +16,7 @@ func (a *App) checks() []check {
 		{name: "recovery", ask: a.groupRecovered},
 		{name: "view", ask: a.viewRecovered},
 		{name: "writer", ask: a.writerCommits},
+		{name: "store", ask: a.storeWorks},
 		{name: "drain", ask: a.notDraining},
 		{name: "lag_monitor", advice: true, ask: a.lagKnown},
 	}

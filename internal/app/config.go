@@ -34,6 +34,10 @@ type Config struct {
 	EmbeddedListen string        // embedded broker; 127.0.0.1:9092
 	InsecureBind   bool          // allow addresses beyond loopback without authentication
 
+	Store            string        // memory, pebble; memory
+	SnapshotInterval time.Duration // how often the state is saved; 5 min; 1 s to 1 h
+	Standby          int           // warm copies of each partition besides its owner; 0; no more with the role view, which holds all
+
 	Guarantee          string        // exactly-once, at-least-once; exactly-once
 	CommitInterval     time.Duration // longest time between two commits; 100 ms; 10 ms to 10 s
 	MaxStaged          int64         // bytes processed and not committed before processing waits; 16 MiB

@@ -9,11 +9,6 @@ import (
 	build "github.com/prometheus/common/version"
 )
 
-// What this version is built with.
-const (
-	storeKind = "memory"
-)
-
 // brokerKind says what the process runs on: kafka or embedded.
 func (c *Config) brokerKind() string {
 	if c.Embedded() {
@@ -29,7 +24,7 @@ func describe(reg prometheus.Registerer, c Config, o Options) {
 		Name: "billstream_config_info",
 		Help: "1; what the process is configured for, as labels.",
 	}, []string{"hash", "guarantee", "store", "broker"})
-	info.WithLabelValues(o.ConfigHash, c.Guarantee, storeKind, c.brokerKind()).Set(1)
+	info.WithLabelValues(o.ConfigHash, c.Guarantee, c.Store, c.brokerKind()).Set(1)
 	reg.MustRegister(
 		info,
 		buildInfo(o.Version),

@@ -21,7 +21,6 @@ import (
 	"billstream/internal/eos/writer"
 	"billstream/internal/failpoint"
 	"billstream/internal/kafka"
-	"billstream/internal/store"
 	"billstream/internal/topics"
 	"billstream/processors"
 )
@@ -74,7 +73,6 @@ func (a *App) startGroup(ctx context.Context) error {
 		restarts: countRestarts(a.registry),
 	}
 	a.group.engine = eos.New(a.engineConfig(clients, w))
-	a.started("table reader", func(context.Context) error { return a.group.engine.Close() })
 	a.background("group", a.group.run)
 	if a.cfg.LeaveOnStop && a.cfg.InstanceID != "" {
 		a.leaveOnStop()
@@ -119,8 +117,8 @@ func (a *App) engineConfig(clients *kafka.Clients, w eos.Writer) eos.Config {
 		GroupConfig:     a.kafka.Sarama(kafka.Group),
 		Writer:          w,
 		NewConsumer:     clients.Consumer(kafka.Table),
-		NewTopicManager: clients.TopicManager(kafka.Table, a.replication),
-		NewStore:        func(int32) (eos.Store, error) { return store.NewState(), nil },
+		NewTopicManager: clients.TopicManager(kafka.Table, a.table.Replication),
+		Bases:           a.state.bases,
 		Hasher:          topics.NewHasher,
 		Rows:            codecs.AccountRow{},
 		Output:          output,

@@ -43,11 +43,11 @@ func (a *App) startBroker(context.Context) error {
 
 // lockState takes the state directory for this process alone.
 func (a *App) lockState(context.Context) error {
-	dir := filepath.Join(a.cfg.DataDir, "state")
+	dir := StateDir(a.cfg.DataDir)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return misconfigured(fmt.Errorf("make the state directory: %w", err), "")
 	}
-	lock := flock.New(filepath.Join(dir, "lock"))
+	lock := flock.New(filepath.Join(dir, stateLock))
 	got, err := lock.TryLock()
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", dir, err)
@@ -186,7 +186,7 @@ func (a *App) lookAtTopics(ctx context.Context) error {
 			a.limits[name] = n
 		}
 	}
-	a.replication = found[topics.BillingTable].Replication
+	a.table = found[topics.BillingTable]
 	return nil
 }
 
@@ -208,7 +208,7 @@ func (a *App) lookAtTable(ctx context.Context) error {
 	}
 	a.notice("warning: this user sees %s alone: the other topics are not checked, and no lag is measured", topics.BillingTable)
 	a.input = topics.Topic{Name: table.Name, Partitions: table.Partitions} // without an id: that of the events is unknown
-	a.replication = table.Replication
+	a.table = table
 	return nil
 }
 

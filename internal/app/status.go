@@ -102,7 +102,7 @@ func (a *App) status() Status {
 		},
 		Partitions: []PartitionStatus{},
 		Commit:     CommitStatus{IntervalMS: a.cfg.CommitInterval.Milliseconds()},
-		Store:      StoreStatus{Kind: storeKind, Dir: a.cfg.DataDir},
+		Store:      StoreStatus{Kind: a.cfg.Store, Dir: a.cfg.DataDir},
 	}
 	if !a.built.Load() {
 		return s

@@ -36,6 +36,12 @@ const (
 	AtLeastOnce = "at-least-once" // updates, then rows, then offsets
 )
 
+// The values of Config.Store.
+const (
+	StoreMemory = "memory" // rows in memory, with snapshots on disk
+	StorePebble = "pebble" // rows on disk
+)
+
 // Embedded reports whether the process brings its own broker.
 func (c *Config) Embedded() bool { return len(c.Brokers) == 0 }
 
@@ -63,6 +69,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Replication < 1 {
 		wrong("replication", c.Replication, "1 or more")
+	}
+	if c.Standby < 0 || c.Standby > 0 && !c.has(RoleProcessor) {
+		wrong("standby", c.Standby, "0 or more copies, with the role processor")
 	}
 	c.brokers(wrong)
 	if c.Embedded() && c.Auth.Secures() {
@@ -120,6 +129,9 @@ func (c *Config) positive(wrong func(string, any, string)) {
 	}
 	if c.TransactionTimeout < minTransaction || c.TransactionTimeout > maxTransaction {
 		wrong("transaction-timeout", c.TransactionTimeout, "1s to 15m, which brokers allow")
+	}
+	if c.SnapshotInterval < time.Second || c.SnapshotInterval > time.Hour {
+		wrong("snapshot-interval", c.SnapshotInterval, "1s to 1h: what was erased must not stay for longer")
 	}
 	if c.Watchdog < time.Second {
 		wrong("watchdog", c.Watchdog, "1s or more")
@@ -202,6 +214,8 @@ func (c *Config) fill() {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
 	c.AdminListen = cmp.Or(c.AdminListen, "127.0.0.1:8081")
 	c.EmbeddedListen = cmp.Or(c.EmbeddedListen, "127.0.0.1:9092")
+	c.Store = cmp.Or(c.Store, StoreMemory)
+	c.SnapshotInterval = cmp.Or(c.SnapshotInterval, 5*time.Minute)
 	c.Guarantee = cmp.Or(c.Guarantee, ExactlyOnce)
 	c.CommitInterval = cmp.Or(c.CommitInterval, 100*time.Millisecond)
 	c.MaxStaged = cmp.Or(c.MaxStaged, 16<<20)

@@ -40,7 +40,7 @@ func TestValidateNamesEveryMistakeAtOnce(t *testing.T) {
 	c := app.Config{
 		Roles: []string{"cook"}, CommitInterval: time.Millisecond, Partitions: -1, Listen: "0.0.0.0:8080", AdminListen: "8081",
 		EmbeddedListen: "0.0.0.0:9092", InsecureBind: false, Ingest: "maybe", UnknownTypes: "x", UpdatesEncoding: "xml",
-		Replication: 3, DrainTimeout: -time.Second, MaxInflight: -1, MaxConnections: -1,
+		Replication: 3, DrainTimeout: -time.Second, MaxInflight: -1, MaxConnections: -1, Standby: -1,
 	}
 	err := c.Validate()
 	if !errors.Is(err, app.ErrConfig) {
@@ -49,7 +49,7 @@ func TestValidateNamesEveryMistakeAtOnce(t *testing.T) {
 	for _, want := range []string{
 		"roles is cook", "commit-interval is 1ms, want 10ms to 10s", "partitions is -1", "listen is 0.0.0.0:8080, want a loopback address",
 		"admin-listen is 8081, want HOST:PORT", "embedded-listen is 0.0.0.0:9092", "ingest is maybe", "unknown-types is x", "updates-encoding is xml",
-		"replication is 3, want 1 with the embedded broker", "drain-timeout is -1s", "max-inflight is -1", "max-connections is -1",
+		"replication is 3, want 1 with the embedded broker", "drain-timeout is -1s", "standby is -1, want 0 or more copies", "max-inflight is -1", "max-connections is -1",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not say %q:\n%v", want, err)

@@ -5,31 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/lovoo/goka"
-	"github.com/lovoo/goka/storage"
 
 	"billstream/internal/billing"
 	"billstream/internal/eos"
-	"billstream/internal/failpoint"
 	"billstream/internal/kafka"
-	"billstream/internal/store"
 	"billstream/internal/topics"
 	"billstream/views"
 
 	"billstream/codecs"
 )
 
-// view is the copy of all accounts that answers lookups. goka keeps it up to
-// date; readers go past goka, to the store, behind the gate of the recovery.
+// view is what answers lookups from all accounts. goka keeps them up to date;
+// readers go past goka, to the bases.
 type view struct {
 	kafka       kafka.Config
 	replication int16
-	table       *store.Table
-	moved       *store.Changes // position rows that were stored
-	ended       chan struct{}  // closed once the view is about to end
+	bases       *eos.Bases
+	lost        chan struct{} // a base must be recovered anew
+	ended       chan struct{} // closed once the view is about to end
 	recovery    *eos.Recovery
 	log         *slog.Logger
 }
@@ -40,9 +36,9 @@ func (a *App) startView(context.Context) error {
 		return nil
 	}
 	a.view = &view{
-		kafka: a.kafka, replication: a.replication, log: a.log,
-		table:    store.NewTable(topics.BillingTable, a.input.Partitions),
-		moved:    store.NewChanges(a.input.Partitions),
+		kafka: a.kafka, replication: a.table.Replication, log: a.log,
+		bases:    a.state.bases,
+		lost:     a.state.lost,
 		ended:    make(chan struct{}),
 		recovery: eos.NewRecovery(a.recoveryConfig(eos.View, false)),
 	}
@@ -133,9 +129,9 @@ func grown(got, want int32) error {
 func (a *App) openLookups() error {
 	c := views.Config{
 		Partitions:  a.input.Partitions,
-		Partition:   func(p int32) views.Partition { return rows{a.view.table.Partition(p)} },
-		Ready:       a.view.recovery.Ready,
-		Changed:     a.view.moved.Next,
+		Partition:   a.state.rows,
+		Ready:       a.view.ready,
+		Changed:     a.state.moved.Next,
 		Closing:     a.view.ended,
 		Draining:    a.closing.Load,
 		MaxInflight: a.cfg.MaxInflight,
@@ -153,29 +149,14 @@ func (a *App) openLookups() error {
 	return nil
 }
 
-// rows is a partition's store as lookups want it.
-type rows struct{ *store.Memory }
-
-// Get returns the row of key.
-func (r rows) Get(key string) ([]byte, bool, error) {
-	v, err := r.Memory.Get(key)
-	return v, v != nil, err
-}
-
-// update stores a row as goka would, and then tells those who wait for the
-// position of its partition.
-func (v *view) update(ctx goka.UpdateContext, s storage.Storage, key string, value []byte) error {
-	if value == nil {
-		return s.Delete(key)
+// ready reports whether lookups may read a partition: a base that its processor
+// keeps up to date needs no view.
+func (v *view) ready(partition int32) (remaining int64, ok bool) {
+	if v.bases.At(partition).Whole() {
+		return 0, true
 	}
-	if err := s.Set(key, value); err != nil {
-		return err
-	}
-	failpoint.Hit("views.after-apply")
-	if strings.HasPrefix(key, codecs.PositionKeyPrefix) {
-		v.moved.Announce(ctx.Partition())
-	}
-	return nil
+	remaining, _ = v.recovery.Ready(partition)
+	return remaining, false
 }
 
 // run follows the changelog until ctx ends. goka's view reconnects by itself;
@@ -205,15 +186,24 @@ func (v *view) run(ctx context.Context) error {
 	}
 }
 
-// once runs one goka view; the clients that goka leaves open are closed here.
+// once runs one goka view, until a base is lost; the clients that goka leaves
+// open are closed here.
 func (v *view) once(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-v.lost:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	clients := kafka.NewClients(v.kafka)
 	defer clients.Close()
 	account := views.Accounts(topics.NewHasher)
-	options := append(account.Options, v.recovery.ViewOptions(ctx, clients.TopicManager(kafka.View, v.replication), v.table.Build)...)
+	options := append(account.Options, v.bases.ViewOptions(ctx, v.recovery, clients.TopicManager(kafka.View, v.replication))...)
 	options = append(options,
 		goka.WithViewConsumerSaramaBuilder(clients.Consumer(kafka.View)),
-		goka.WithViewCallback(v.update),
 		goka.WithViewLogger(quiet(v.log)),
 	)
 	g, err := goka.NewView(v.kafka.Brokers, account.Table, account.Codec, options...)

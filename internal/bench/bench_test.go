@@ -165,6 +165,82 @@ func TestAMemberThatForgetsGivesNoGap(t *testing.T) {
 	}
 }
 
+// TestServersOfLookupsAreCompared, and nothing else is measured.
+func TestServersOfLookupsAreCompared(t *testing.T) {
+	o := options(t)
+	o.Lookups, o.Customers, o.LookupTime = true, 300, 100*time.Millisecond
+	r, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[bench.Way]int{}
+	for _, l := range r.Lookups {
+		keys[l.Way] = l.Keys
+		if l.Requests < 1 || l.CPUPerRequest <= 0 || l.KeysPerCore <= 0 || l.AnswerBytes < 500 {
+			t.Errorf("figures of %s are %+v, want all above 0 and answers of some size", l.Way, l)
+		}
+	}
+	if len(r.Lookups) != 3 || keys[bench.Echo] != 1 || keys[bench.Lookup] != 1 || keys[bench.Batch] != 100 {
+		t.Errorf("servers are %v, want each of echo, lookup and batch once", keys)
+	}
+	if len(r.Arms) != 0 || len(r.Ratios) != 1 || r.Ratios[0].Of != bench.Lookup || r.Ratios[0].To != bench.Echo {
+		t.Errorf("arms are %v and ratios %v, want the one of lookup to echo", r.Arms, r.Ratios)
+	}
+}
+
+func TestTheWholeProgramIsMeasured(t *testing.T) {
+	o := options(t)
+	o.Program, o.Events, o.Customers = o.Exe, 300, 60
+	o.Growth, o.GrowthMax, o.Freshness, o.RateTime = true, 40, true, 200*time.Millisecond
+	o.Hurry()
+	o.Few()
+	r, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Program) != 2 || r.Program[0].Guarantee != "at-least-once" || r.Program[1].Guarantee != "exactly-once" {
+		t.Fatalf("cells are %+v, want one for each guarantee", r.Program)
+	}
+	for _, c := range append(r.Program, r.Growth.Cells...) {
+		if c.RestoreSeconds <= 0 || c.Resident <= 0 || c.RowBytes <= 0 || c.P50 <= 0 || c.P99 < c.P50 {
+			t.Errorf("cell is %+v, want figures above 0", c)
+		}
+	}
+	if c := r.Growth.Cells[0]; len(r.Growth.Cells) != 1 || c.Customers != 40 || c.Loaded != 300 || c.CPUPerEvent < 0 || c.EventsPerSecond <= 0 || len(c.Restarts) != 1 {
+		t.Errorf("growth is %+v, want one cell with a load and a restart", r.Growth.Cells)
+	}
+}
+
+func TestAProgramThatDiesSaysWhy(t *testing.T) {
+	o := options(t)
+	o.Program, o.Customers, o.Freshness = []string{"sh", "-c", "echo no such luck >&2; exit 1"}, 10, true
+	_, err := bench.Run(t.Context(), o)
+	if err == nil || !strings.Contains(err.Error(), `program is not ready, its last words are "no such luck"`) {
+		t.Errorf("error is %v, want the program's last words", err)
+	}
+}
+
+func TestBrokersOfOthersAreNotWrittenTo(t *testing.T) {
+	o := options(t)
+	o.Brokers, o.Freshness = []string{"127.0.0.1:1"}, true
+	if _, err := bench.Run(t.Context(), o); err == nil || err.Error() != "brokers are given, want none: the program's topics would be written to there" {
+		t.Errorf("error is %v, want the brokers refused", err)
+	}
+}
+
+func TestWhatTheTimeIsTooShortForIsNamed(t *testing.T) {
+	o := options(t)
+	o.Program, o.Freshness, o.MaxTime = o.Exe, true, time.Second
+	r, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "freshness: 1,000 customers of 5 events, 12 partitions, at-least-once; freshness: 1,000 customers of 5 events, 12 partitions, exactly-once"
+	if got := strings.Join(r.Missing, "; "); got != want {
+		t.Errorf("left out is %q, want %q", got, want)
+	}
+}
+
 func TestBrokersThatCannotServeAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		broker string

@@ -80,26 +80,30 @@ const clockTick = time.Second / 100
 func processTime(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, fmt.Errorf("look at the broker's process: %w", err)
+		return 0, fmt.Errorf("look at process %d: %w", pid, err)
 	}
 	// The name, in parentheses, may hold anything. Behind it, user and system
 	// time are the fields 12 and 13 (proc(5), where they are 14 and 15).
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 13 {
-		return 0, fmt.Errorf("fields of the broker's process are %d, want 13 or more", len(fields))
+		return 0, fmt.Errorf("fields of a process are %d, want 13 or more", len(fields))
 	}
 	user, err1 := strconv.ParseInt(string(fields[11]), 10, 64)
 	system, err2 := strconv.ParseInt(string(fields[12]), 10, 64)
 	return time.Duration(user+system) * clockTick, errors.Join(err1, err2)
 }
 
-// brokerHome is where a broker keeps its files: in memory where there is room,
-// else in the usual place. The embedded one waits for the disk at every write,
-// which Kafka does not, and the disk is not what is compared.
+// brokerHome is where a broker keeps what the arms write.
 func brokerHome(o Options) string {
-	const memory = "/dev/shm"
 	// An event is one record of the input, and of every run a row and an update.
-	need := uint64(o.Events)<<10*2 + 1<<30
+	return roomFor(uint64(o.Events)<<10*2 + 1<<30)
+}
+
+// roomFor is where files of so many bytes go: in memory where there is room,
+// else in the usual place. The embedded broker waits for the disk at every
+// write, which Kafka does not, and the disk is not what is compared.
+func roomFor(need uint64) string {
+	const memory = "/dev/shm"
 	var room syscall.Statfs_t
 	if syscall.Statfs(memory, &room) != nil || room.Bavail*uint64(room.Bsize) < need {
 		return ""

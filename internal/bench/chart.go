@@ -89,16 +89,16 @@ func (r *Report) chart() chart {
 		Width: chartWidth, Title: "One small job on Kafka, in different ways",
 		Subtitle: "Bars are medians, lines the span of the rounds; blue is billstream.",
 	}
-	figures := r.figures()
-	height := panelHead + len(r.Arms)*barStep
-	for i, f := range figures {
-		c.Panels = append(c.Panels, r.panel(f,
-			chartMargin+i%columns*(chartWidth-chartMargin)/columns,
-			chartHead+i/columns*(height+panelGap)))
+	caption := append(r.caption(), r.Command)
+	if len(r.Arms) == 0 {
+		c.Title, c.Subtitle = "billstream with more and more to do", "The bars of a panel are about the whole program."
+		caption = []string{r.where() + ".", r.Command}
 	}
-	rows := (len(figures) + columns - 1) / columns
-	y := chartHead + rows*(height+panelGap)
-	for _, sentence := range append(r.caption(), r.Command) {
+	y := chartHead
+	for _, g := range [][]drawing{r.armDrawings(), r.Growth.drawings()} {
+		y = c.add(g, y)
+	}
+	for _, sentence := range caption {
 		for _, line := range wrap(sentence, lineLetters) {
 			c.Caption = append(c.Caption, captionLine{line, y})
 			y += lineStep
@@ -108,30 +108,75 @@ func (r *Report) chart() chart {
 	return c
 }
 
-// panel draws a figure at a place.
-func (r *Report) panel(f figure, x, y int) panel {
-	p := panel{X: x, Y: y, What: f.title(), Hint: "less is better", Left: labels, Bottom: panelHead + len(r.Arms)*barStep - 2}
-	if f.more {
+// drawing is a panel before it has a place.
+type drawing struct {
+	what   string
+	format string // of one number
+	more   bool   // is better
+	strips []strip
+}
+
+// strip is a bar before it has a length.
+type strip struct {
+	label string
+	ours  bool
+	value *Spread // nil: not measured
+}
+
+// add places panels of equal height from y on, and returns where they end.
+func (c *chart) add(all []drawing, y int) int {
+	if len(all) == 0 {
+		return y
+	}
+	height := panelHead + len(all[0].strips)*barStep + panelGap
+	for i, d := range all {
+		c.Panels = append(c.Panels, d.panel(chartMargin+i%columns*(chartWidth-chartMargin)/columns, y+i/columns*height))
+	}
+	return y + (len(all)+columns-1)/columns*height
+}
+
+// armDrawings are the figures of the arms.
+func (r *Report) armDrawings() []drawing {
+	var all []drawing
+	ours := []Way{AtLeastOnce, ExactlyOnce, Unpositioned}
+	for _, f := range r.figures() {
+		d := drawing{what: f.title(), format: f.format, more: f.more}
+		for _, a := range r.Arms {
+			one := strip{label: string(a.Way), ours: slices.Contains(ours, a.Way)}
+			if s, ok := f.spread(a.Way); ok {
+				one.value = &s
+			}
+			d.strips = append(d.strips, one)
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// panel draws d at a place.
+func (d drawing) panel(x, y int) panel {
+	p := panel{X: x, Y: y, What: d.what, Hint: "less is better", Left: labels, Bottom: panelHead + len(d.strips)*barStep - 2}
+	if d.more {
 		p.Hint = "more is better"
 	}
 	longest := 0.0
-	for _, a := range r.Arms {
-		s, _ := f.spread(a.Way)
-		longest = max(longest, s.Max)
+	for _, s := range d.strips {
+		if s.value != nil {
+			longest = max(longest, s.value.Max)
+		}
 	}
 	room := float64((chartWidth-chartMargin)/columns - chartMargin - labels - values)
-	ours := []Way{AtLeastOnce, ExactlyOnce, Unpositioned}
-	for i, a := range r.Arms {
+	for i, s := range d.strips {
 		top := panelHead + i*barStep
 		b := bar{
-			Arm: string(a.Way), Ours: slices.Contains(ours, a.Way), Left: labels, Top: top, Thick: barThick,
+			Arm: s.label, Ours: s.ours, Left: labels, Top: top, Thick: barThick,
 			Text: top + barThick - 2, Middle: top + barThick/2, CapTop: top + 3, CapEnd: top + barThick - 3,
 		}
-		if s, ok := f.spread(a.Way); ok {
+		if s.value != nil {
 			at := func(v float64) float64 { return labels + v/longest*room }
-			b.Value, b.Spans = fmt.Sprintf(f.format, s.Median), s.Max > s.Min
-			b.Length, b.Low, b.High = at(s.Median)-labels, at(s.Min), at(s.Max)
-			b.End = max(at(s.Median), b.High)
+			b.Value, b.Spans = fmt.Sprintf(d.format, s.value.Median), s.value.Max > s.value.Min
+			b.Length, b.Low, b.High = at(s.value.Median)-labels, at(s.value.Min), at(s.value.Max)
+			b.End = max(at(s.value.Median), b.High)
 		}
 		p.Bars = append(p.Bars, b)
 	}

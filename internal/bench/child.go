@@ -34,6 +34,12 @@ type spec struct {
 	Instance   string        `json:"instance"` // tells the second member of a group from the first
 	Threads    int           `json:"threads"`  // of Kafka Streams; 0 means 1
 	Profile    string        `json:"profile"`  // file for a CPU profile, of arms in Go; none: ""
+
+	// Of servers of lookups, and of what measures stores.
+	Customers int `json:"customers,omitempty"`
+	Events    int `json:"events,omitempty"` // of each customer
+	Bytes     int `json:"bytes,omitempty"`  // of an answer
+	Snapshots int `json:"snapshots,omitempty"`
 }
 
 // table is the changelog of an arm's group, as goka and Kafka Streams name it.
@@ -49,7 +55,8 @@ func (s spec) table() string {
 const ask = "sample"
 
 type hello struct {
-	Addr string `json:"addr"` // of the embedded broker
+	Addr   string  `json:"addr"`             // of the embedded broker, or of a server
+	Paused *Paused `json:"paused,omitempty"` // what the child has measured by itself
 }
 
 // arm is a child at work.
@@ -72,8 +79,15 @@ func Child(ctx context.Context, in io.Reader, out io.Writer) (err error) {
 	if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
 		return fmt.Errorf("read what to be: %w", err)
 	}
-	if s.Way == "" {
+	switch s.Way {
+	case "":
 		return embedded(lines, json.NewEncoder(out), s)
+	case Echo:
+		return serveEcho(lines, json.NewEncoder(out), s)
+	case Lookup:
+		return serveLookups(lines, json.NewEncoder(out), s)
+	case pauser:
+		return measurePause(ctx, out, s)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

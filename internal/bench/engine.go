@@ -36,8 +36,9 @@ func (a *arm) runEngine(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	defer w.Close()
-	engine := eos.New(a.engineConfig(config, admin, clients, w, log))
-	defer func() { err = errors.Join(err, engine.Close()) }()
+	bases := a.bases(clients)
+	defer func() { err = errors.Join(err, bases.Close()) }()
+	engine := eos.New(a.engineConfig(config, admin, bases, clients, w, log))
 	options := append([]goka.ProcessorOption{goka.WithLogger(silent{})}, engine.ProcessorOptions()...)
 	p, err := goka.NewProcessor(a.Brokers, a.graph(formOf(a.Way)), options...)
 	if err != nil {
@@ -86,7 +87,7 @@ func (u unpositioned) Write(ctx context.Context, e *eos.Epoch) error {
 	return u.Writer.Write(ctx, e)
 }
 
-func (a *arm) engineConfig(config kafka.Config, admin *kafka.AdminClient, clients *kafka.Clients, w eos.Writer, log *slog.Logger) eos.Config {
+func (a *arm) engineConfig(config kafka.Config, admin *kafka.AdminClient, bases *eos.Bases, clients *kafka.Clients, w eos.Writer, log *slog.Logger) eos.Config {
 	f := formOf(a.Way)
 	return eos.Config{
 		Group: a.Group, Inputs: []string{a.Input},
@@ -96,7 +97,7 @@ func (a *arm) engineConfig(config kafka.Config, admin *kafka.AdminClient, client
 		Writer:          w,
 		NewConsumer:     clients.Consumer(kafka.Table),
 		NewTopicManager: clients.TopicManager(kafka.Table, 1),
-		NewStore:        func(int32) (eos.Store, error) { return store.NewState(), nil },
+		Bases:           bases,
 		Hasher:          topics.NewHasher,
 		Rows:            f.account,
 		Output: func(topic, key string, v any) (eos.Record, error) {
@@ -115,6 +116,19 @@ func (a *arm) engineConfig(config kafka.Config, admin *kafka.AdminClient, client
 		}),
 		Registerer: a.registry, Log: log,
 	}
+}
+
+// bases are the rows of the arm, in memory.
+func (a *arm) bases(clients *kafka.Clients) *eos.Bases {
+	return eos.NewBases(eos.BasesConfig{
+		Table: a.table(), Partitions: a.Partitions,
+		Open: func(context.Context, int32) (eos.Store, int64, time.Time, error) {
+			return store.NewArena(), 0, time.Time{}, nil
+		},
+		Reset:       func(int32) (eos.Store, error) { return store.NewArena(), nil },
+		Brokers:     a.Brokers,
+		NewConsumer: clients.Consumer(kafka.Table),
+	})
 }
 
 // positionPrefix begins the keys of position rows, and of no customer.

@@ -81,6 +81,15 @@ func (s Spread) short(format string) string {
 	return s.show(format)
 }
 
+// where says when and on what machine the figures came about.
+func (r *Report) where() string {
+	text := fmt.Sprintf("%s, %s, %d cores", r.Began.Format(time.DateOnly), r.Machine.CPU, r.Machine.Cores)
+	if r.Machine.Pinned {
+		text += ", the broker on one and the arm on another one"
+	}
+	return text
+}
+
 // caption says what the figures hold for, one sentence each.
 func (r *Report) caption() []string {
 	m, l := r.Machine, r.Workload
@@ -88,12 +97,8 @@ func (r *Report) caption() []string {
 	for _, name := range slices.Sorted(maps.Keys(m.Versions)) {
 		versions = append(versions, name+" "+m.Versions[name])
 	}
-	where := fmt.Sprintf("%s, %s, %d cores", r.Began.Format(time.DateOnly), m.CPU, m.Cores)
-	if m.Pinned {
-		where += ", the broker on one and the arm on another one"
-	}
 	return []string{
-		where + fmt.Sprintf("; %s/%s, revision %s.", m.OS, m.Arch, m.Revision),
+		r.where() + fmt.Sprintf("; %s/%s, revision %s.", m.OS, m.Arch, m.Revision),
 		m.Go + ", " + strings.Join(versions, ", ") + ".",
 		fmt.Sprintf("%s events of %s customers in %d partitions, %d B an event, %d B a row, commits after %.0f ms at most; median [span] of %d rounds, seed %d.",
 			thousands(l.Events), thousands(l.Customers), l.Partitions, l.EventBytes, l.RowBytes, l.CommitInterval, len(r.Rounds), l.Seed),

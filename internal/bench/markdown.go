@@ -35,6 +35,10 @@ func (r *Report) Markdown(w io.Writer) error {
 		markdown(out, ratios)
 	}
 	fmt.Fprintf(out, "\n%s\n", strings.Join(r.caption(), "  \n"))
+	if len(r.Targets) > 0 {
+		fmt.Fprintln(out)
+		markdown(out, r.targetRows())
+	}
 	if r.Command != "" {
 		fmt.Fprintf(out, "\n    %s\n", r.Command)
 	}

@@ -27,6 +27,9 @@ type bench struct {
 	want   *expected
 	input  string
 	runs   int // arms started so far; numbers topics and groups
+
+	where   string   // the broker was, for the report
+	missing []string // what the time was too short for
 }
 
 // Measured is what one arm did in one round. The window is over the second half

@@ -85,7 +85,7 @@ func TestTheTimeOfAProcessIsItsUserAndSystemTime(t *testing.T) {
 	if got <= 0 || (got-want).Abs() > 5*clockTick {
 		t.Errorf("time of a process at work is %v, want about %v", got, want)
 	}
-	if _, err := processTime(0); err == nil || !bytes.Contains([]byte(err.Error()), []byte("look at the broker's process: ")) {
+	if _, err := processTime(0); err == nil || !bytes.Contains([]byte(err.Error()), []byte("look at process 0: ")) {
 		t.Errorf("error about no process is %v, want it named", err)
 	}
 }

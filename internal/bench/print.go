@@ -14,8 +14,10 @@ import (
 func (r *Report) Print(w io.Writer) error {
 	t := &table{Writer: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 	r.circumstances(t)
-	t.row("")
-	t.row("arm", "CPU us/event", "whole", "broker", "events/s", "allocs/event", "peak RSS", "stalled", "rows/event", "first update", "restore")
+	if len(r.Arms) > 0 {
+		t.row("")
+		t.row("arm", "CPU us/event", "whole", "broker", "events/s", "allocs/event", "peak RSS", "stalled", "rows/event", "first update", "restore")
+	}
 	for _, a := range r.Arms {
 		t.row(string(a.Way), a.CPUPerEvent.show("%.1f"), fmt.Sprintf("%.1f", a.WholePerEvent.Median),
 			fmt.Sprintf("%.1f", a.BrokerPerEvent.Median), a.EventsPerSecond.show("%.0f"),
@@ -31,8 +33,12 @@ func (r *Report) Print(w io.Writer) error {
 		t.row(q.What, string(q.Of), string(q.To), q.show("%.2f"))
 	}
 	r.steady(t)
+	r.sections(t)
 	if r.LeftOut > 0 {
 		t.line("%d measurements were left out: the time was up", r.LeftOut)
+	}
+	for _, name := range r.Missing {
+		t.line("left out, the time was up: %s", name)
 	}
 	return t.end()
 }
@@ -89,7 +95,12 @@ func (r *Report) circumstances(t *table) {
 		pinned = ", one for the broker and one for the arm"
 	}
 	t.line("%s: %d cores%s, %s, %s/%s, %s, revision %s", r.Began.Format(time.DateOnly), m.Cores, pinned, m.CPU, m.OS, m.Arch, m.Go, m.Revision)
-	t.line("%s; broker: %s", strings.Join(versions, ", "), m.Broker)
+	t.line("%s", strings.Join(versions, ", "))
+	if len(r.Arms) == 0 {
+		t.line("seed %d; %.0f s; all answers were right", l.Seed, r.Seconds)
+		return
+	}
+	t.line("broker: %s", m.Broker)
 	t.line("seed %d: %d events of %d customers in %d partitions, %d B an event, %d B a row (%d B as JSON), %d B an update, commits after %.0f ms at most",
 		l.Seed, l.Events, l.Customers, l.Partitions, l.EventBytes, l.RowBytes, l.JSONRowBytes, l.UpdateBytes, l.CommitInterval)
 	t.line("%d of %d rounds in %.0f s; all outputs were right", len(r.Rounds), r.Wanted, r.Seconds)

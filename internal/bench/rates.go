@@ -234,10 +234,14 @@ func (f *flow) sendOne(ctx context.Context) {
 
 // percentile returns the latency in milliseconds that p per cent do not exceed,
 // 0 without events. They must be sorted.
-func (f *flow) percentile(p int) float64 {
-	n := len(f.latencies)
+func (f *flow) percentile(p int) float64 { return percentile(f.latencies, p) }
+
+// percentile returns the duration in milliseconds that p per cent do not exceed,
+// 0 of none. They must be sorted.
+func percentile(sorted []time.Duration, p int) float64 {
+	n := len(sorted)
 	if n == 0 {
 		return 0
 	}
-	return micros(f.latencies[max((n*p+99)/100, 1)-1]) / 1000
+	return micros(sorted[max((n*p+99)/100, 1)-1]) / 1000
 }

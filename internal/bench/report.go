@@ -23,10 +23,13 @@ type Report struct {
 	Ratios     []Ratio      `json:"ratios"`
 	Rates      []AtRate     `json:"rates,omitempty"`
 	Rebalances []Rebalanced `json:"rebalances,omitempty"`
-	LeftOut    int          `json:"left_out"` // measurements at a rate and rebalances that the time was too short for
-	Rounds     [][]Measured `json:"rounds"`   // in the order of running
-	Wanted     int          `json:"rounds_wanted"`
-	Seconds    float64      `json:"seconds"`
+	LeftOut    int          `json:"left_out"`          // measurements at a rate and rebalances that the time was too short for
+	Rounds     [][]Measured `json:"rounds"`            // in the order of running
+	Missing    []string     `json:"missing,omitempty"` // what else it was too short for
+	findings
+	Targets []Target `json:"targets,omitempty"`
+	Wanted  int      `json:"rounds_wanted"`
+	Seconds float64  `json:"seconds"`
 }
 
 // Machine is what the figures hold for.
@@ -102,19 +105,22 @@ type measurements struct {
 	rounds     [][]Measured
 	rates      []AtRate
 	rebalances []Rebalanced
+	left       int // that the time was too short for
+	findings
 }
 
 func newReport(o Options, m measurements, began time.Time) *Report {
 	r := &Report{
 		Began: began.UTC(), Command: o.Command, Machine: machine(o), Workload: workload(o),
 		Rates: m.rates, Rebalances: m.rebalances, Rounds: m.rounds, Wanted: o.Rounds, Seconds: time.Since(began).Seconds(),
+		LeftOut: m.left, findings: m.findings,
 	}
 	for _, w := range o.Ways {
 		if of := collect(m.rounds, w); len(of) > 0 {
 			r.Arms = append(r.Arms, summarise(w, of))
 		}
 	}
-	r.Ratios = ratios(o.Ways, m)
+	r.Ratios = append(ratios(o.Ways, m), lookupRatios(m.Lookups)...)
 	return r
 }
 

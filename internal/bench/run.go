@@ -20,7 +20,7 @@ type Options struct {
 	Broker         string        // which one to start where Brokers has none: Embedded, or Apache; "" means Embedded
 	Brokers        []string      // none: one of our own
 	Pin            bool          // keep this process and its broker to one processor and each arm to another one
-	Ways           []Way         // none: Stock, AtLeastOnce and ExactlyOnce
+	Ways           []Way         // none: Stock, AtLeastOnce and ExactlyOnce, unless something else is asked for
 	Rounds         int           // that count; round 0 comes before them. 0 means 5
 	Events         int           // of a round; 0 means 1,000,000
 	Customers      int           // 0 means a fifth of the events
@@ -38,6 +38,18 @@ type Options struct {
 	Command        string        // that brought all this about, for the report
 	Progress       func(string)  // told what is under way; may be nil
 
+	// What is measured beside arms, or in place of them.
+	Program           []string      // the command of the whole program, for Stores, Freshness and Growth
+	ProductPartitions int32         // of its topics; 0 means 12
+	Lookups           bool          // its data listener against a bare server
+	LookupTime        time.Duration // of each round; 0 means 2 s
+	Freshness         bool          // from an event until a lookup shows it
+	Stores            bool          // restore, restart, memory, and pauses by snapshots; Stock and ExactlyOnce if no arms are named
+	StoreCustomers    []int         // of restarts; none: 1,000,000
+	Growth            bool          // more customers, partitions and events
+	GrowthMax         int           // most customers of it; 0 means 1,000,000
+	Targets           bool          // whatever the table of targets needs
+
 	name  string // prefix of topics and groups
 	dir   string // for files
 	tries int    // how often an arm is run for a quiet moment
@@ -46,6 +58,8 @@ type Options struct {
 	spoil   Way           // whose output is made wrong
 	cold    bool          // no round 0
 	every   bool          // restore and rebalance arms that cannot
+	few     bool          // one cell of growth, with a restart
+	rest    time.Duration // how long a program has been ready when its memory is looked at; 0 means 2 s
 	settled time.Duration // how long things must have been as they should be in a rebalance; 0 means 3 s
 }
 
@@ -64,10 +78,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.MaxTime = cmp.Or(o.MaxTime, 30*time.Minute)
 	o.tries = cmp.Or(o.tries, maxTries)
 	o.settled = cmp.Or(o.settled, 3*time.Second)
+	o.rest = cmp.Or(o.rest, 2*time.Second)
 	o.name = fmt.Sprintf("bench-%d-%d", os.Getpid(), time.Now().UnixMilli())
-	if len(o.Ways) == 0 {
-		o.Ways = Ways()[:3]
-	}
+	o = o.withSections()
 	o.Broker = cmp.Or(o.Broker, Embedded)
 	o.Repeats = cmp.Or(o.Repeats, 1)
 	if o.Progress == nil {
@@ -90,6 +103,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, &OptionError{fmt.Sprintf("events are %d of %d customers, want 1 or more of each", o.Events, o.Customers)}
 	case o.Partitions < 1:
 		return o, &OptionError{fmt.Sprintf("partitions are %d, want 1 or more", o.Partitions)}
+	case len(o.Brokers) > 0 && (o.Stores || o.Freshness || o.Growth):
+		return o, &OptionError{"brokers are given, want none: the program's topics would be written to there"}
 	}
 	return o, nil
 }
@@ -116,48 +131,74 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 		}
 		defer func() { err = errors.Join(err, b.pins.undo(ctx)) }()
 	}
-	kept, err := os.MkdirTemp(brokerHome(o), "billstream-bench-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(kept)) }()
-	if b.broker, err = startBroker(ctx, o, kept); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, b.broker.end()) }()
 	return b.run(ctx)
 }
 
-// run does the measuring, on the broker that is there.
+// run does the measuring: first what takes a known time, then the arms, whose
+// rounds end with the time.
 func (b *bench) run(ctx context.Context) (report *Report, err error) {
-	o, began := b.o, time.Now()
-	ctx, cancel := context.WithTimeout(ctx, o.MaxTime+time.Minute)
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, b.o.MaxTime+time.Minute)
 	defer cancel()
-	if b.lab, err = openLab(ctx, b.broker.addrs, o.Partitions); err != nil {
+	deadline := began.Add(b.o.MaxTime)
+	f, err := b.sections(ctx, deadline)
+	if err != nil {
+		return nil, b.ended(ctx, err)
+	}
+	var m measurements
+	if len(b.o.Ways) > 0 {
+		if m, err = b.arms(ctx, deadline); err != nil {
+			return nil, b.ended(ctx, err)
+		}
+	}
+	m.findings = f
+	if report, err = b.report(ctx, m, began); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, b.lab.Close()) }()
-	deadline := began.Add(o.MaxTime)
-	rounds, err := b.rounds(ctx, deadline)
-	if err != nil {
-		return nil, b.ended(ctx, err)
-	}
-	rates, left, err := b.rates(ctx, deadline)
-	if err != nil {
-		return nil, b.ended(ctx, err)
-	}
-	balanced, more, err := b.rebalances(ctx, deadline)
-	if err != nil {
-		return nil, b.ended(ctx, err)
-	}
+	return report, nil
+}
+
+// report sums up what was measured.
+func (b *bench) report(ctx context.Context, m measurements, began time.Time) (*Report, error) {
 	versions, err := b.versions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	report = newReport(o, measurements{rounds: rounds, rates: rates, rebalances: balanced}, began)
-	report.LeftOut, report.Machine.Broker = left+more, b.broker.where
-	maps.Copy(report.Machine.Versions, versions)
-	return report, nil
+	r := newReport(b.o, m, began)
+	r.Missing, r.Machine.Broker = b.missing, b.where
+	maps.Copy(r.Machine.Versions, versions)
+	if b.o.Targets {
+		r.Targets = r.targets()
+	}
+	return r, nil
+}
+
+// arms runs them all on one broker.
+func (b *bench) arms(ctx context.Context, deadline time.Time) (m measurements, err error) {
+	kept, err := os.MkdirTemp(brokerHome(b.o), "billstream-bench-")
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(kept)) }()
+	if b.broker, err = startBroker(ctx, b.o, kept); err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, b.broker.end()) }()
+	b.where = b.broker.where
+	if b.lab, err = openLab(ctx, b.broker.addrs, b.o.Partitions); err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, b.lab.Close()) }()
+	if m.rounds, err = b.rounds(ctx, deadline); err != nil {
+		return m, err
+	}
+	var left, more int
+	if m.rates, left, err = b.rates(ctx, deadline); err != nil {
+		return m, err
+	}
+	m.rebalances, more, err = b.rebalances(ctx, deadline)
+	m.left = left + more
+	return m, err
 }
 
 // ended returns why a run ended: what the end of ctx broke is not the reason.

@@ -69,15 +69,18 @@ func cpuOf(used *syscall.Rusage) time.Duration {
 
 // highWater is the peak of this process's resident memory, 0 where there is no
 // /proc. The one of getrusage begins with that of the parent.
-func highWater() int64 {
-	f, err := os.Open("/proc/self/status")
+func highWater() int64 { return memoryOf("self", "VmHWM:") }
+
+// memoryOf is a line of a process's status in bytes, 0 where there is none.
+func memoryOf(process, name string) int64 {
+	f, err := os.Open("/proc/" + process + "/status")
 	if err != nil {
 		return 0
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
-		if rest, ok := strings.CutPrefix(lines.Text(), "VmHWM:"); ok {
+		if rest, ok := strings.CutPrefix(lines.Text(), name); ok {
 			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
 			if err != nil {
 				return 0

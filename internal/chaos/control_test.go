@@ -29,7 +29,9 @@ func TestControlNoFence(t *testing.T) {
 	})
 }
 
-// State that is ahead of a dropped epoch suppresses what the epoch held.
+// State that is ahead of a dropped epoch suppresses what the epoch held. Its
+// records are in the changelog, aborted: a changelog that ended before the state
+// would be refused.
 func TestControlEarlyStore(t *testing.T) {
 	t.Parallel()
 	control(t, "early-store", func(t *testing.T, env string) *lab {
@@ -39,7 +41,7 @@ func TestControlEarlyStore(t *testing.T) {
 		done := l.load(4_000, 500)
 		for range 8 {
 			<-time.After(800 * time.Millisecond)
-			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.UnknownServerError, Count: 1})
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.UnknownServerError, Count: 1})
 			l.fault()
 		}
 		done()
@@ -52,15 +54,22 @@ func TestControlRecoveryFallthrough(t *testing.T) {
 	t.Parallel()
 	control(t, "recovery-fallthrough", func(t *testing.T, env string) *lab {
 		l := newLab(t, t.Name())
-		l.run("w0").ready()
-		l.load(30_000, 6000)() // a changelog that takes more than one batch
+		ids := names(4)
+		for _, id := range ids { // each has snapshots, which soon are old
+			l.run(id).ready()
+		}
+		l.load(2_000, 4000)()
 		l.drained(45 * time.Second)
 		l.stopWorkers()
-		l.env = []string{env, "BILLSTREAM_DELAY=eos.recovery-half:300", "BILLSTREAM_LEAVE_ON_STOP=true"}
-		l.run("w0")
-		for i := range 3 { // each join interrupts the recoveries of the others
+		l.run("other").ready()
+		l.load(30_000, 6000)() // behind them is more than one batch
+		l.drained(45 * time.Second)
+		l.stopWorkers()
+		// Without a view, whose recovery would come first.
+		l.env = []string{env, "BILLSTREAM_DELAY=eos.recovery-half:300", "BILLSTREAM_LEAVE_ON_STOP=true", "BILLSTREAM_ROLES=processor"}
+		for _, id := range ids { // each join interrupts the recoveries of the others
+			l.run(id)
 			<-time.After(700 * time.Millisecond)
-			l.run(fmt.Sprintf("guest%d", i))
 			l.fault()
 		}
 		l.load(2_000, 500)()

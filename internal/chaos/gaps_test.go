@@ -94,7 +94,7 @@ func TestGaps(t *testing.T) {
 		c.do()
 		<-time.After(c.wait)
 		got := s.take()
-		table.add("Gap: %s\t\t\t\t\t\t\t\t\t%.2fs\tat most %v", c.what, got.Seconds(), c.bound)
+		table.add("Gap: %s\t\t\t\t\t\t\t\t\t\t%.2fs\tat most %v", c.what, got.Seconds(), c.bound)
 		if got > 3*c.bound {
 			t.Errorf("%s kept a partition silent for %v, want at most %v (three times %v)", c.what, got, 3*c.bound, c.bound)
 		}
@@ -135,7 +135,7 @@ func TestNoOps(t *testing.T) {
 		}
 		worst = max(worst, time.Since(began))
 	}
-	table.add("Position of an event that changes nothing\t\t50\t\t\t\t\t\t\t%.3fs\tat most 0.1s", worst.Seconds())
+	table.add("Position of an event that changes nothing\t\t50\t\t\t\t\t\t\t\t%.3fs\tat most 0.1s", worst.Seconds())
 	if worst > 3*100*time.Millisecond {
 		t.Errorf("a position took %v, want at most 300 ms (three commit intervals)", worst)
 	}

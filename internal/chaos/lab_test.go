@@ -42,6 +42,7 @@ type lab struct {
 	session   string // timeout of the group's members
 	patience  string // timeout of transactions
 	guarantee string
+	store     string   // "" is the program's default
 	args      []string // further flags of every worker
 	env       []string // of every worker
 
@@ -163,8 +164,11 @@ func (l *lab) run(name string, env ...string) *worker {
 		"run", "--brokers", l.addr, "--replication", l.copies, "--instance-id", name,
 		"--session-timeout", l.session, "--transaction-timeout", l.patience, "--guarantee", l.guarantee,
 		"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir", filepath.Join(l.dir, name),
-		"--log-format", "json",
+		"--log-format", "json", "--snapshot-interval", "1s",
 	}, l.args...)
+	if l.store != "" {
+		args = append(args, "--store", l.store)
+	}
 	return l.child(name, append(append([]string{}, l.env...), env...), args...)
 }
 
@@ -405,22 +409,6 @@ func committed(ctx context.Context, c *kgo.Client) (sum int64, err error) {
 		}
 	}
 	return sum, nil
-}
-
-// judge lets the checker look at everything.
-func (l *lab) judge() *verify.Report { return l.judgeWith(verify.Config{}) }
-
-// judgeWith lets it look at more than the topics.
-func (l *lab) judgeWith(c verify.Config) *verify.Report {
-	l.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	defer cancel()
-	c.Brokers, c.Guarantee, c.History, c.Seed = l.seeds(), l.guarantee, l.historyFile(), fmt.Sprint(seed)
-	r, err := verify.Run(ctx, c)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return r
 }
 
 // fault counts one.

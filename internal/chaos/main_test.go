@@ -8,13 +8,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"text/tabwriter"
 	"time"
-
-	"billstream/internal/verify"
 )
 
 // What a run of the suite has in common. They are set once, before the tests.
@@ -69,7 +66,7 @@ func run(m *testing.M) int {
 		}
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SCENARIO\tFAULTS\tEVENTS\tLOST\tDOUBLED\tREORDERED\tWRONG\tDIRTY\tREPEATS\tDRAIN\tRESULT")
+	fmt.Fprintln(w, "SCENARIO\tFAULTS\tEVENTS\tLOST\tDOUBLED\tREORDERED\tWRONG\tDIRTY\tREPEATS\tSTORES\tDRAIN\tRESULT")
 	for _, l := range table.lines {
 		fmt.Fprintln(w, l)
 	}
@@ -87,56 +84,4 @@ func scaled(n int) int {
 		return n
 	}
 	return int(float64(n) * max(1, budget.Minutes()/10))
-}
-
-// finish heals, drains, stops everything and adds a line to the table. The
-// judgement must be good.
-func (l *lab) finish(name string, most time.Duration) {
-	l.t.Helper()
-	drain := l.drained(most)
-	l.stopWorkers()
-	r := l.judge()
-	l.report(name, r, drain)
-	if r.Exit() != verify.ExitGood {
-		l.t.Errorf("checker says %d: %v %v", r.Exit(), r.Problems, r.Anomalies)
-	}
-	if r.Counts["customer.events"] != int64(l.sent) {
-		l.t.Errorf("checker has read %d events, want the %d that were sent", r.Counts["customer.events"], l.sent)
-	}
-}
-
-// stopWorkers ends everything but the broker cleanly.
-func (l *lab) stopWorkers() {
-	l.t.Helper()
-	l.mu.Lock()
-	workers := l.workers
-	l.mu.Unlock()
-	for _, w := range workers {
-		if w.name != "broker" && !w.dead() {
-			w.stop()
-		}
-	}
-}
-
-// report adds a line to the table.
-func (l *lab) report(name string, r *verify.Report, drain time.Duration) {
-	result := "ok"
-	if r.Exit() != verify.ExitGood {
-		result = fmt.Sprintf("exit %d", r.Exit())
-	}
-	l.row(name, r, drain, result)
-}
-
-// row puts what the checker has found beside a result.
-func (l *lab) row(name string, r *verify.Report, drain time.Duration, result string) {
-	n := func(classes ...verify.Class) (sum int64) {
-		for _, c := range classes {
-			sum += r.Classes[c]
-		}
-		return sum
-	}
-	table.add("%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.1fs\t%s", strings.TrimPrefix(name, "Test"), l.faults, r.Counts["customer.events"],
-		n(verify.Lost, verify.LostRow, verify.LetterMissing), n(verify.Duplicate), n(verify.Reordered),
-		n(verify.WrongValue, verify.WrongPartition, verify.Foreign, verify.ResurrectedRow, verify.LetterWrong, verify.DeadLetterApplied),
-		n(verify.AbortedRead), r.Counts["repeats"], drain.Seconds(), result)
 }

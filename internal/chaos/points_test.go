@@ -15,6 +15,9 @@ import (
 	"time"
 )
 
+// allPoints are those of all stores.
+func allPoints() []string { return slices.Concat(points, snapshotPoints, databasePoints) }
+
 var pointName = regexp.MustCompile(`"((?:eos|views|store)\.[a-z]+(?:-[a-z]+)*)"`)
 
 // TestEveryPointIsTried compares the points of the program with those at which
@@ -39,7 +42,7 @@ func TestEveryPointIsTried(t *testing.T) {
 	}
 	slices.Sort(marked)
 	marked = slices.Compact(marked)
-	if want := slices.Sorted(slices.Values(points)); !slices.Equal(marked, want) {
+	if want := slices.Sorted(slices.Values(allPoints())); !slices.Equal(marked, want) {
 		t.Errorf("points of the program are\n%v, want\n%v", marked, want)
 	}
 }
@@ -52,7 +55,7 @@ func TestTheProgramAsShippedHasNoPoint(t *testing.T) {
 		t.Fatalf("build the program: %v\n%s", err, out)
 	}
 	shipped, broken := read(t, plain), read(t, binary)
-	for _, name := range append([]string{"BILLSTREAM_CONTROL"}, points...) {
+	for _, name := range append(allPoints(), "BILLSTREAM_CONTROL") {
 		if bytes.Contains(shipped, []byte(name)) {
 			t.Errorf("program holds %q, want it without", name)
 		}

@@ -42,7 +42,7 @@ func TestRealBrokersFail(t *testing.T) {
 		}
 		took := l.caughtUp(heals)
 		l.alive(what, workers...)
-		table.add("Healed: %s\t\t\t\t\t\t\t\t\t%.1fs\tat most %v", what, took.Seconds(), heals)
+		table.add("Healed: %s\t\t\t\t\t\t\t\t\t\t%.1fs\tat most %v", what, took.Seconds(), heals)
 	}
 	victims := []string{"leader", "transactions", "group", "leader"}
 	for i := range scaled(4) {
@@ -100,7 +100,7 @@ func TestRealStartWithABrokerDown(t *testing.T) {
 	began := time.Now()
 	w := l.run("w0")
 	w.ready()
-	table.add("Start with one broker of three down\t\t\t\t\t\t\t\t\t%.1fs\tready", time.Since(began).Seconds())
+	table.add("Start with one broker of three down\t\t\t\t\t\t\t\t\t\t%.1fs\tready", time.Since(began).Seconds())
 	l.load(2000, 500)()
 	l.caughtUp(heals)
 	l.do((*kafkatest.Broker).Start, b)
@@ -153,4 +153,27 @@ func coordinator(found kadm.FindCoordinatorResponses, name string, node *int32) 
 	f := found[name]
 	*node = f.NodeID
 	return f.Err
+}
+
+// TestRealPebble kills workers that keep their rows in a database, and one while
+// a broker is away that was killed as well.
+func TestRealPebble(t *testing.T) {
+	l := newRealLab(t).patient()
+	l.store = "pebble"
+	ids := names(2)
+	done := l.load(scaled(9_000), 400)
+	l.killing(scaled(4), 1500*time.Millisecond, ids)
+	b := l.victim("leader", 0)
+	l.do((*kafkatest.Broker).Kill, b)
+	l.killing(scaled(2), 1500*time.Millisecond, []string{"w2"})
+	l.do((*kafkatest.Broker).Start, b)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if err := shared.cluster.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+	l.killing(scaled(2), 1500*time.Millisecond, []string{"w3"})
+	done()
+	l.caughtUp(heals)
+	l.finish(t.Name(), 45*time.Second)
 }

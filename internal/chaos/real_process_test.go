@@ -36,7 +36,7 @@ func TestRealCorpus(t *testing.T) {
 	}
 	const events = 93_217
 	drain := l.drained(60 * time.Second)
-	r := l.judgeWith(verify.Config{Views: []string{data}})
+	r := l.judge("--views", data)
 	l.report(t.Name(), r, drain)
 	if r.Exit() != verify.ExitGood || r.Counts["customer.events"] != events {
 		t.Errorf("checker says %d of %d events, want %d of %d: %v %v", r.Exit(), r.Counts["customer.events"], verify.ExitGood, events, r.Problems, r.Anomalies)

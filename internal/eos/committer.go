@@ -198,7 +198,11 @@ func (c *committer) epoch(parts []*part, buffers []*buffer) *Epoch {
 func (c *committer) write(epoch *Epoch) *WriteError {
 	if failpoint.Control("early-store") {
 		for i := range epoch.Parts {
-			_ = c.session.engine.base(epoch.Parts[i].Partition).apply(&epoch.Parts[i])
+			p := epoch.Parts[i] // a copy: its offset is not known yet
+			base := c.session.engine.cfg.Bases.At(p.Partition)
+			p.LastRow, _ = base.offset()
+			p.LastRow++
+			_ = base.apply(&p)
 		}
 	}
 	err := c.session.engine.cfg.Writer.Write(c.ctx, epoch)
@@ -211,6 +215,7 @@ func (c *committer) apply(epoch *Epoch, parts []*part, buffers []*buffer) {
 	s := c.session
 	var room int64
 	for i, p := range parts {
+		room += buffers[i].counted
 		if err := p.base.apply(&epoch.Parts[i]); err != nil {
 			// What callbacks read from now on may lack these rows. The next
 			// session reads them from the changelog.
@@ -218,11 +223,10 @@ func (c *committer) apply(epoch *Epoch, parts []*part, buffers []*buffer) {
 			s.failure.Store(failed)
 			s.engine.setWriterError(failed)
 			s.cancel(failed)
+			continue
 		}
-		room += buffers[i].counted
-	}
-	for i := range epoch.Parts {
-		s.engine.fresh(epoch.Parts[i].Partition)
+		p.base.fresh(s.engine.cfg.Now())
+		s.engine.cfg.Bases.changed(p.number)
 	}
 	failpoint.Hit("eos.after-store")
 	c.tell(epoch)

@@ -49,7 +49,7 @@ type Config struct {
 	Writer          Writer                     // makes epochs durable; the engine opens and resets it, the caller closes it
 	NewConsumer     goka.SaramaConsumerBuilder // reads the changelog: read committed, errors returned
 	NewTopicManager goka.TopicManagerBuilder
-	NewStore        func(partition int32) (Store, error) // a fresh and empty store for each call
+	Bases           *Bases // of the group table
 	Hasher          func() hash.Hash32
 
 	// Rows is the codec of the group table. Encode must not keep the value, and
@@ -81,6 +81,7 @@ type Status struct {
 	Reason     string    // why not; "" while running
 	Since      time.Time // when Running last changed
 	Generation int32     // of the current or last session
+	Member     string    // our name in the group in that session, as the brokers have given it
 	Partitions []int32   // assigned in the current session, ascending
 	LastCommit time.Time // zero before the first
 
@@ -97,13 +98,10 @@ type Engine struct {
 	cfg     Config
 	metrics *metrics
 	session atomic.Pointer[session] // nil between sessions
-	readers sync.WaitGroup          // of the changelog, letting go
 
 	mu      sync.Mutex
 	status  Status
-	failure error           // why the current session must end for good
-	kept    map[int32]*base // of the assigned partitions, over sessions
-	reader  sarama.Consumer // of the changelog; nil until it is needed
+	failure error // why the current session must end for good
 }
 
 // New returns an engine and registers its metrics. It opens nothing.
@@ -115,24 +113,10 @@ func New(cfg Config) *Engine {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	e := &Engine{cfg: cfg, kept: map[int32]*base{}}
+	e := &Engine{cfg: cfg}
 	e.metrics = newMetrics(cfg.Registerer, cfg.Group, e)
 	e.status = Status{Reason: "not started", Since: cfg.Now()}
 	return e
-}
-
-// Close disconnects the engine's own reader. The processors must have ended.
-func (e *Engine) Close() error {
-	e.mu.Lock()
-	reader := e.reader
-	e.reader = nil
-	e.mu.Unlock()
-	if reader == nil {
-		return nil
-	}
-	err := reader.Close()
-	e.readers.Wait()
-	return err
 }
 
 // ProcessorOptions returns the options that tie a goka processor to the engine.

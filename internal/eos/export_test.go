@@ -1,16 +1,6 @@
 package eos
 
-import (
-	"context"
-
-	"github.com/IBM/sarama"
-	"github.com/lovoo/goka"
-)
-
-// TopicManagers wraps a builder as ViewOptions does.
-func (r *Recovery) TopicManagers(ctx context.Context, build goka.TopicManagerBuilder) goka.TopicManagerBuilder {
-	return r.topicManagers(func() context.Context { return ctx }, build)
-}
+import "github.com/IBM/sarama"
 
 // BuildGroup implements goka.ConsumerGroupBuilder.
 func (e *Engine) BuildGroup(brokers []string, name, id string) (sarama.ConsumerGroup, error) {

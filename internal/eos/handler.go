@@ -85,16 +85,17 @@ func (h *sessionHandler) Setup(inner sarama.ConsumerGroupSession) error {
 	h.session = newSession(e, inner, h.cancel)
 	context.AfterFunc(inner.Context(), func() { h.session.release(0) }) // whoever waits for room
 	h.committer = newCommitter(h.session)
-	if err := e.bases(h.session.partitions()); err != nil {
-		return h.fail("setup", err)
+	if err := e.cfg.Bases.check(h.session.partitions()...); err != nil {
+		return h.fail("setup", e.cfg.Recovery.refuse(err))
 	}
+	e.cfg.Bases.own(h.session.partitions())
 	for _, p := range h.session.parts {
-		p.base = e.base(p.number)
+		p.base = e.cfg.Bases.At(p.number)
 	}
 	e.session.Store(h.session)
 	e.cfg.Recovery.expect(h.session.partitions())
 	e.setStatus(false, "recovering", func(s *Status) {
-		s.Generation = inner.GenerationID()
+		s.Generation, s.Member = inner.GenerationID(), inner.MemberID()
 		s.Partitions = h.session.partitions()
 	})
 	err := h.handler.Setup(h.session)
@@ -141,6 +142,7 @@ func (h *sessionHandler) Cleanup(sarama.ConsumerGroupSession) error {
 	h.watch.Wait()
 	h.committer.finish()
 	h.session.end()
+	err = errors.Join(err, h.fail("cleanup", e.cfg.Bases.disown(h.session.partitions())))
 	e.session.CompareAndSwap(h.session, nil)
 	e.cfg.Recovery.forget(h.session.partitions())
 	return err

@@ -21,7 +21,6 @@ import (
 
 	"billstream/internal/eos"
 	"billstream/internal/eos/writer"
-	"billstream/internal/store"
 	"billstream/internal/topics"
 )
 
@@ -241,8 +240,11 @@ type member struct {
 	watchdog       time.Duration
 	stuck          func(int32)
 
+	bases    *eos.Bases
+	followed bool // a view follows the bases
+	standby  bool // some are followed as standbys
+
 	mu      sync.Mutex
-	stores  []*store.State // in the order in which they were made
 	commits map[int32]int64
 	revoked int
 }
@@ -272,6 +274,9 @@ func (w *world) member(change func(*member)) *member {
 		m.recoveryChange(&rc)
 	}
 	m.recovery = eos.NewRecovery(rc)
+	m.bases = w.bases(func(c *eos.BasesConfig) {
+		c.Followed, c.Standby, c.Brokers, c.NewConsumer = m.followed, m.standby, brokersOf(w.cluster), m.consumer
+	}, nil)
 	group := config("group")
 	group.Consumer.Group.InstanceId = m.instance
 	m.writer.Writer = w.writer(m)
@@ -280,8 +285,8 @@ func (w *world) member(change func(*member)) *member {
 		MaxStaged: m.staged, Watchdog: m.watchdog, OnStuck: m.stuck,
 		Brokers: brokersOf(w.cluster), GroupConfig: group, Writer: m.writer,
 		NewConsumer: m.consumer, NewTopicManager: topicManager,
-		NewStore: m.newStore,
-		Hasher:   topics.NewHasher, Rows: bytesCodec{},
+		Bases:  m.bases,
+		Hasher: topics.NewHasher, Rows: bytesCodec{},
 		Output: func(topic, key string, value any) (eos.Record, error) {
 			return eos.Record{Topic: topic, Partition: masked(key, w.partitions), Key: []byte(key), Value: value.([]byte)}, nil
 		},
@@ -292,7 +297,7 @@ func (w *world) member(change func(*member)) *member {
 		Recovery: m.recovery, Registerer: m.registry, Log: quiet(w.t),
 	})
 	w.t.Cleanup(func() {
-		m.engine.Close()
+		m.bases.Close()
 		m.writer.Close()
 	})
 	return m
@@ -352,14 +357,6 @@ func (w *world) start(_ context.Context, topic string, p int32) (int64, error) {
 // in-process broker's transactions end with a marker, which is no row.
 func (w *world) end(_ context.Context, topic string, p int32, _ func(int64)) (int64, error) {
 	return w.lastRow(topic, p) + 1, nil
-}
-
-func (m *member) newStore(int32) (eos.Store, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s := store.NewState()
-	m.stores = append(m.stores, s)
-	return s, nil
 }
 
 func (m *member) onCommit(_ string, p int32, next int64) {

@@ -1,7 +1,6 @@
 package eos
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,29 +17,36 @@ var errInterrupted = errors.New("recovery was interrupted")
 // reloadPause lies between two tries at a table that cannot be read.
 const reloadPause = 250 * time.Millisecond
 
-// load brings the base of a partition up to the end of its changelog, all or
-// nothing. What may pass, such as brokers that are away or a transaction that
-// stays open, is tried again until ctx ends; what only a person can mend is
-// returned.
-func (e *Engine) load(ctx context.Context, n int32) error {
-	r := e.cfg.Recovery
-	p := r.begin(n)
+// load brings a base up to the end of its changelog, all or nothing. What may
+// pass, such as brokers that are away or a transaction that stays open, is tried
+// again until ctx ends; what only a person can mend is returned. A base that
+// another role has recovered or owns costs little or nothing.
+func (b *Bases) load(ctx context.Context, r *Recovery, base *Base) error {
+	p := r.resume(base)
 	failpoint.Hit("eos.recovery-start")
+	select {
+	case base.turn <- struct{}{}:
+	case <-ctx.Done():
+		return errInterrupted
+	}
+	defer func() { <-base.turn }()
 	for {
-		err := e.loadOnce(ctx, p, n)
+		err := b.loadOnce(ctx, r, p, base)
 		switch {
 		case ctx.Err() != nil:
-			if failpoint.Control("recovery-fallthrough") {
-				_ = e.base(n).store.Apply(p.lastRow(), func(func(string, []byte) bool) {})
+			if failpoint.Control("recovery-fallthrough") && base.Rows() != nil {
+				_ = base.Rows().Apply(p.lastRow(), func(func(string, []byte) bool) {})
 			}
 			return errInterrupted
 		case err == nil:
 			failpoint.Hit("eos.recovery-end")
-			e.fresh(n)
 			p.open()
 			return nil
 		case r.Refused() != nil:
 			return r.Refused()
+		}
+		if refused, ok := errors.AsType[*RefusedError](err); ok {
+			return r.refuse(refused)
 		}
 		_ = r.broke(err)
 		p.enter(initializing)
@@ -52,45 +58,92 @@ func (e *Engine) load(ctx context.Context, n int32) error {
 }
 
 // loadOnce reads from where the base stands to the end.
-func (e *Engine) loadOnce(ctx context.Context, p *partition, n int32) error {
-	r, b := e.cfg.Recovery, e.base(n)
-	stored, err := b.offset()
+func (b *Bases) loadOnce(ctx context.Context, r *Recovery, p *partition, base *Base) error {
+	if r.cfg.Role != Active && base.settled() {
+		return b.adopt(p, base)
+	}
+	if base.Rows() == nil {
+		if err := b.open(ctx, base); err != nil {
+			return err
+		}
+		r.loaded(base)
+	}
+	from, end, err := b.span(ctx, r, p, base)
 	if err != nil {
 		return err
 	}
-	p.enter(connecting)
-	oldest, err := r.cfg.Start(ctx, r.cfg.Table, n)
-	if err != nil {
-		return fmt.Errorf("find the start of %s/%d: %w", r.cfg.Table, n, err)
+	if err := b.read(ctx, p, base, from, end); err != nil {
+		return err
 	}
-	end, err := p.findEnd(ctx)
+	if err := p.judge(base); err != nil {
+		return err
+	}
+	// Goka goes on behind the base's offset, which must be one that exists.
+	if err := base.Rows().Apply(end-1, func(func(string, []byte) bool) {}); err != nil {
+		return err
+	}
+	base.fresh(b.cfg.Now())
+	base.whole.Store(true)
+	base.lost.Store(false)
+	b.changed(base.number)
+	if b.cfg.OnWhole != nil {
+		b.cfg.OnWhole(base.number)
+	}
+	return nil
+}
+
+// adopt takes over what the owner of a base keeps up to date.
+func (b *Bases) adopt(p *partition, base *Base) error {
+	at, err := base.offset()
+	if err != nil {
+		return err
+	}
+	p.setStored(at)
+	p.announce(at + 1)
+	return p.finish(at)
+}
+
+// span returns what is to be read: [from, end).
+func (b *Bases) span(ctx context.Context, r *Recovery, p *partition, base *Base) (from, end int64, err error) {
+	stored, err := base.offset()
+	if err != nil {
+		return 0, 0, err
+	}
+	p.enter(connecting)
+	oldest, err := r.cfg.Start(ctx, b.cfg.Table, base.number)
+	if err != nil {
+		return 0, 0, fmt.Errorf("find the start of %s/%d: %w", b.cfg.Table, base.number, err)
+	}
+	end, err = p.findEnd(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("find the end of %s/%d: %w", b.cfg.Table, base.number, err)
+	}
+	bound := max(stored+1, base.bound.Load())
 	switch {
-	case err != nil:
-		return fmt.Errorf("find the end of %s/%d: %w", r.cfg.Table, n, err)
-	case stored >= end:
-		return r.refuse(&RefusedError{
-			Err:    fmt.Errorf("%s/%d ends at offset %d, want at least %d, which was read before", r.cfg.Table, n, end, stored+1),
+	case bound > end && !failpoint.Control("early-store"): // whose state is ahead of any changelog
+		return 0, 0, r.refuse(&RefusedError{
+			Err:    fmt.Errorf("%s/%d ends at offset %d, want at least %d, which was read before", b.cfg.Table, base.number, end, bound),
 			Advice: "the topic was cut or made anew: state and outputs no longer fit together",
 		})
-	case stored >= 0 && stored+1 < oldest:
+	case stored >= 0 && (stored+1 < oldest || b.cfg.Now().Sub(base.At()) > b.cfg.MaxAge):
 		// What was cut off may have held a row's end.
-		if err := e.wipe(b, n); err != nil {
-			return err
+		if err := b.wipe(base); err != nil {
+			return 0, 0, err
 		}
 		stored = notStored
+	}
+	if stored == notStored {
+		base.fresh(b.cfg.Now()) // what is read from now on is as old as that
 	}
 	p.setOldest(oldest)
 	p.setStored(stored)
 	p.announce(end)
-	if err := e.read(ctx, p, b, max(stored+1, oldest), end); err != nil {
-		return err
-	}
-	return e.judge(p, b)
+	return max(stored+1, oldest), end, nil
 }
 
 // judge decides whether the rows are complete, and whether they fit.
-func (e *Engine) judge(p *partition, b *base) error {
-	at, err := b.offset()
+func (p *partition) judge(base *Base) error {
+	at, err := base.offset()
 	if err != nil {
 		return err
 	}
@@ -99,7 +152,7 @@ func (e *Engine) judge(p *partition, b *base) error {
 		return err
 	}
 	if check := p.r.cfg.CheckEnd; check != nil {
-		if err := check(p.number, b.store.Get); err != nil {
+		if err := check(p.number, base.get); err != nil {
 			return p.r.refuse(err)
 		}
 	}
@@ -110,27 +163,27 @@ func (e *Engine) judge(p *partition, b *base) error {
 const loadBatch = 512
 
 // read applies the visible rows of [from, to) to the base.
-func (e *Engine) read(ctx context.Context, p *partition, b *base, from, to int64) error {
+func (b *Bases) read(ctx context.Context, p *partition, base *Base, from, to int64) error {
 	if from >= to {
 		return nil
 	}
-	consumer, err := e.tableConsumer()
+	consumer, err := b.consumer()
 	if err != nil {
 		return err
 	}
-	rows, err := consumer.ConsumePartition(p.r.cfg.Table, p.number, from)
+	rows, err := consumer.ConsumePartition(b.cfg.Table, p.number, from)
 	if err != nil {
 		return fmt.Errorf("read %s/%d from offset %d: %w", p.r.cfg.Table, p.number, from, err)
 	}
-	// The reader lets go when its fetch returns; nobody needs to wait for that.
-	defer e.readers.Go(func() { _ = rows.Close() })
+	// The reader lets go when its fetch returns; only Close waits for that.
+	defer b.readers.Go(func() { _ = rows.Close() })
 	batch := make([]*sarama.ConsumerMessage, 0, loadBatch)
 	for {
 		var end bool
 		if batch, end, err = gather(ctx, rows, batch[:0], to); err != nil {
 			return fmt.Errorf("read %s/%d: %w", p.r.cfg.Table, p.number, err)
 		}
-		if err := e.take(p, b, batch); err != nil {
+		if err := p.take(base, batch); err != nil {
 			return err
 		}
 		if end {
@@ -171,7 +224,7 @@ func gather(ctx context.Context, rows sarama.PartitionConsumer, batch []*sarama.
 }
 
 // take checks a batch of rows and applies it.
-func (e *Engine) take(p *partition, b *base, batch []*sarama.ConsumerMessage) error {
+func (p *partition) take(base *Base, batch []*sarama.ConsumerMessage) error {
 	if len(batch) == 0 {
 		return nil
 	}
@@ -186,9 +239,9 @@ func (e *Engine) take(p *partition, b *base, batch []*sarama.ConsumerMessage) er
 		}
 	}
 	last := batch[len(batch)-1].Offset
-	err := b.store.Apply(last, func(yield func(string, []byte) bool) {
+	err := base.Rows().Apply(last, func(yield func(string, []byte) bool) {
 		for _, m := range batch {
-			if !yield(string(m.Key), bytes.Clone(m.Value)) { // it is a part of what was fetched
+			if !yield(string(m.Key), m.Value) {
 				return
 			}
 		}
@@ -199,19 +252,4 @@ func (e *Engine) take(p *partition, b *base, batch []*sarama.ConsumerMessage) er
 	p.readAll(last, len(batch))
 	failpoint.Hit("eos.recovery-half")
 	return nil
-}
-
-// tableConsumer returns the engine's reader of the changelog.
-func (e *Engine) tableConsumer() (sarama.Consumer, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.reader != nil {
-		return e.reader, nil
-	}
-	c, err := e.cfg.NewConsumer(e.cfg.Brokers, "")
-	if err != nil {
-		return nil, fmt.Errorf("open the reader of %s: %w", e.cfg.Recovery.cfg.Table, err)
-	}
-	e.reader = c
-	return c, nil
 }

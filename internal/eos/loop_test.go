@@ -99,6 +99,7 @@ func consume(t *testing.T, g *fakeGroup, h sarama.ConsumerGroupHandler, most tim
 		Group: groupName, Inputs: []string{input}, Registerer: reg, Log: quiet(t), Writer: idle{},
 		NewGroup: func(sarama.ConsumerInterceptor) (sarama.ConsumerGroup, error) { return g, nil },
 		Recovery: eos.NewRecovery(eos.RecoveryConfig{Table: tableTopic, Role: eos.Active, Registerer: reg}),
+		Bases:    eos.NewBases(eos.BasesConfig{Table: tableTopic, Partitions: 4}),
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), most)
 	defer cancel()

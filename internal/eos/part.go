@@ -21,7 +21,7 @@ import (
 type part struct {
 	session *session
 	number  int32
-	base    *base
+	base    *Base
 	inputs  []*input
 	context recordContext
 
@@ -132,7 +132,7 @@ func (p *part) get(key string) ([]byte, error) {
 	if v, ok := p.committing.get(key); ok {
 		return v, nil
 	}
-	return p.base.store.Get(key)
+	return p.base.get(key)
 }
 
 // idle returns whether no input of the part has records waiting.

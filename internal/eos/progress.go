@@ -3,6 +3,7 @@ package eos
 import (
 	"math"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -155,13 +156,15 @@ func (r *Recovery) register(reg prometheus.Registerer) {
 	of := r.labels()
 	r.duration = prometheus.NewHistogram(histogram("billstream_recovery_duration_seconds",
 		"Per partition, from the start of recovery to running.", of, slow))
-	source := r.labels()
-	source["source"] = "changelog"
-	rows := prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "billstream_recovery_records_total", ConstLabels: source,
-		Help: "Rows read in recovery, by source.",
-	}, func() float64 { return float64(r.rows.Load()) })
-	reg.MustRegister(r.duration, rows, &collector{
+	for source, rows := range map[string]*atomic.Int64{"changelog": &r.rows, "snapshot": &r.snapshot} {
+		from := r.labels()
+		from["source"] = source
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "billstream_recovery_records_total", ConstLabels: from,
+			Help: "Rows read in recovery, by source.",
+		}, func() float64 { return float64(rows.Load()) }))
+	}
+	reg.MustRegister(r.duration, &collector{
 		r:          r,
 		partitions: prometheus.NewDesc("billstream_partitions", "Partitions of a table's copy, by state.", []string{"state"}, of),
 		remaining:  prometheus.NewDesc("billstream_recovery_remaining_records", "Offsets still to be read in recovery, 0 when done.", []string{"partition"}, of),

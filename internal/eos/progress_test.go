@@ -72,8 +72,8 @@ func TestTheEstimateIsThatOfTheSlowestPartition(t *testing.T) {
 	}
 	r.find(2).open()
 	c.after(2 * time.Second)
-	r.find(0).read(1_999) // 1,000 a second, 8 s left
-	r.find(1).read(1_999) // 1,000 a second, 2 s left
+	r.find(0).readAll(1_999, 2_000) // 1,000 a second, 8 s left
+	r.find(1).readAll(1_999, 2_000) // 1,000 a second, 2 s left
 	s := r.Summary()
 	if s.ETA != 8*time.Second || s.Rate != 2000 || s.Done != 4_000 || s.Target != 14_000 || s.Ready != 1 {
 		t.Errorf("summary is %+v, want 4,000 of 14,000 at 2,000/s and 8 s left", s)

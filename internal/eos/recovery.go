@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/lovoo/goka"
-	"github.com/lovoo/goka/storage"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -19,8 +17,9 @@ type Role string
 
 // The roles of a table's copy.
 const (
-	Active Role = "active" // the processor's own state
-	View   Role = "view"   // the copy that answers lookups
+	Active  Role = "active"  // the processor's own state
+	View    Role = "view"    // the copy that answers lookups
+	Standby Role = "standby" // a warm copy of a partition that is owned elsewhere
 )
 
 // RecoveryConfig is what a Recovery needs.
@@ -28,8 +27,7 @@ type RecoveryConfig struct {
 	Table string // the changelog topic
 	Role  Role
 
-	// Start returns the offset of the oldest record of the changelog. Only the
-	// role Active needs it.
+	// Start returns the offset of the oldest record of the changelog.
 	Start func(ctx context.Context, topic string, partition int32) (int64, error)
 	// End returns where recovery ends: one past the last data record that a
 	// reader of committed records can see, or the oldest offset if there is
@@ -55,7 +53,8 @@ type RecoveryConfig struct {
 // out-of-range read for a finished one.
 type Recovery struct {
 	cfg      RecoveryConfig
-	rows     atomic.Int64
+	rows     atomic.Int64 // of the changelog
+	snapshot atomic.Int64 // rows of snapshots
 	duration prometheus.Histogram
 
 	mu      sync.Mutex
@@ -73,16 +72,6 @@ func NewRecovery(cfg RecoveryConfig) *Recovery {
 	r := &Recovery{cfg: cfg, parts: map[int32]*partition{}}
 	r.register(cfg.Registerer)
 	return r
-}
-
-// ViewOptions returns the options that tie a goka view of the table to the
-// recovery. ctx is the one that the view runs with.
-func (r *Recovery) ViewOptions(ctx context.Context, topicManager goka.TopicManagerBuilder, store storage.Builder) []goka.ViewOption {
-	lives := func() context.Context { return ctx }
-	return []goka.ViewOption{
-		goka.WithViewTopicManagerBuilder(r.topicManagers(lives, topicManager)),
-		goka.WithViewStorageBuilder(r.stores(store)),
-	}
 }
 
 // Ready reports whether a partition has recovered. If not, remaining is how
@@ -153,6 +142,24 @@ func (r *Recovery) begin(n int32) *partition {
 	defer r.mu.Unlock()
 	r.parts[n] = p
 	return p
+}
+
+// resume returns the recovery of a base that is to be brought up to date. Who
+// follows it and connects again stays ready meanwhile: it trails, as before.
+func (r *Recovery) resume(base *Base) *partition {
+	p := r.find(base.number)
+	if r.cfg.Role != Active && p != nil && p.running() && base.Whole() {
+		return &partition{r: r, number: base.number, stored: notStored, began: r.cfg.Now(), state: initializing, rate: rate{now: r.cfg.Now}}
+	}
+	return r.begin(base.number)
+}
+
+// loaded counts the rows that came with a store. Only those of a snapshot were
+// read, and have a bound: a database's stay where they are.
+func (r *Recovery) loaded(base *Base) {
+	if rows, ok := base.Rows().(interface{ Len() int }); ok && base.bound.Load() > 0 {
+		r.snapshot.Add(int64(rows.Len()))
+	}
 }
 
 // forget drops partitions that were revoked; their series go with them.
@@ -292,24 +299,6 @@ func (p *partition) open() {
 	defer p.mu.Unlock()
 	p.state = running
 	p.r.duration.Observe(p.r.cfg.Now().Sub(p.began).Seconds())
-}
-
-// position is the next offset to read.
-func (p *partition) position() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.next
-}
-
-// read notes that the row at offset is stored. A processor's own writes come
-// here too, in the order of their acknowledgements.
-func (p *partition) read(offset int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.state != running {
-		p.r.rows.Add(1)
-	}
-	p.next = max(p.next, offset+1)
 }
 
 // readAll notes that so many rows up to offset are stored.

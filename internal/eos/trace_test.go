@@ -57,7 +57,7 @@ func newBench() *bench {
 	reg := prometheus.NewRegistry()
 	b.engine = New(Config{
 		Group: "g", Registerer: reg, Log: slog.New(slog.DiscardHandler), Writer: b,
-		NewStore:    func(int32) (Store, error) { return &rows{values: map[string][]byte{}, offset: notStored}, nil },
+		Bases:       newBases(),
 		PositionRow: func(m PositionMark) Row { return Row{Key: "~", Value: fmt.Append(nil, m.Next)} },
 		OnCommit:    func(topic string, p int32, next int64) { fmt.Fprintf(&b.out, "  told %s/%d@%d\n", topic, p, next) },
 		Now:         func() time.Time { return time.Unix(0, 1) },
@@ -72,10 +72,20 @@ func (b *bench) begin() {
 	b.cancel = cancel
 	b.session = newSession(b.engine, noClaims{ctx: ctx}, cancel)
 	b.commits = newCommitter(b.session)
-	_ = b.engine.bases([]int32{0, 1})
 	for _, p := range b.session.parts {
-		p.base = b.engine.base(p.number)
+		p.base = b.engine.cfg.Bases.At(p.number)
+		p.base.own()
 	}
+}
+
+// newBases returns bases of two partitions, open and empty.
+func newBases() *Bases {
+	b := NewBases(BasesConfig{Partitions: 2})
+	for _, base := range b.all {
+		var s Store = &rows{values: map[string][]byte{}, offset: notStored}
+		base.store.Store(&s)
+	}
+	return b
 }
 
 // Open implements Writer.
@@ -210,31 +220,5 @@ func TestAPartSealsOncePerRequest(t *testing.T) {
 	}
 	if _, rest := c.seal(); len(rest) != 1 || rest[0].records != 2 {
 		t.Errorf("next round takes %d buffers, want one with b and c", len(rest))
-	}
-}
-
-// A base is continued while its partition stays, but not for ever: a changelog
-// forgets tombstones, and a frozen process would keep their rows.
-func TestAnOldBaseIsNotContinued(t *testing.T) {
-	t.Parallel()
-	b := newBench()
-	now := time.Unix(0, 1)
-	b.engine.cfg.Now = func() time.Time { return now }
-	b.engine.fresh(0, 1)
-	first, second := b.engine.base(0), b.engine.base(1)
-	now = now.Add(maxKeptBase)
-	b.engine.fresh(1)
-	now = now.Add(time.Minute)
-	if err := b.engine.bases([]int32{0, 1}); err != nil {
-		t.Fatal(err)
-	}
-	if b.engine.base(0) == first || b.engine.base(1) != second {
-		t.Errorf("old base is continued: %t, fresh one: %t; want false and true", b.engine.base(0) == first, b.engine.base(1) == second)
-	}
-	if err := b.engine.bases([]int32{0}); err != nil {
-		t.Fatal(err)
-	}
-	if b.engine.base(1) != nil {
-		t.Error("base of a partition that went elsewhere is kept")
 	}
 }

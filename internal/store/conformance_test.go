@@ -3,245 +3,265 @@ package store_test
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"testing"
+	"unsafe"
 
-	"github.com/lovoo/goka/storage"
 	"pgregory.net/rapid"
 
 	"billstream/internal/store"
 )
 
-// kind is a storage that must behave like the others.
-type kind interface {
-	storage.Storage
-	Ascend(from string, yield func(key string, value []byte) bool)
+// rowStore is what the stores of a partition have in common.
+type rowStore interface {
+	Get(key string) ([]byte, error)
+	GetOffset(def int64) (int64, error)
+	Apply(offset int64, rows iter.Seq2[string, []byte]) error
+	Ascend(from string, yield func(key string, value []byte) bool) error
 	Len() int
+	Size() store.Size
+	Close() error
 }
 
-// kinds are all of them.
-var kinds = map[string]func() kind{
-	"memory": func() kind { return store.NewMemory() },
+// rowKinds are all of them: each makes fresh and empty stores for a test.
+var rowKinds = map[string]func(t *testing.T) func() rowStore{
+	"arena": func(*testing.T) func() rowStore {
+		return func() rowStore { return store.NewArena() }
+	},
+	"tiny arena": func(*testing.T) func() rowStore {
+		return func() rowStore { return store.NewTinyArena(64) }
+	},
+	"arena with collisions": func(*testing.T) func() rowStore {
+		return func() rowStore { return store.NewTinyArena(8) }
+	},
+	"pebble": newPartitions,
 }
 
-func each(t *testing.T, f func(t *testing.T, open func() kind)) {
+// forEach runs f once per kind; open returns a fresh store.
+func forEach(t *testing.T, f func(t *testing.T, open func() rowStore)) {
 	t.Helper()
-	for name, open := range kinds {
+	for name, kind := range rowKinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f(t, open)
+			f(t, kind(t))
 		})
 	}
 }
 
-func TestAStoreAnswersLikeAMap(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, open func() kind) {
-		rapid.Check(t, func(t *rapid.T) { compare(t, open()) })
-	})
-}
-
-func compare(t *rapid.T, s kind) {
-	want := map[string]string{}
-	key := rapid.StringMatching(`[a-c~\x00é]{0,3}`)
-	t.Repeat(map[string]func(*rapid.T){
-		"set": func(t *rapid.T) {
-			k, v := key.Draw(t, "key"), rapid.SliceOfN(rapid.Byte(), 0, 3).Draw(t, "value")
-			must(t, s.Set(k, v))
-			want[k] = string(v)
-		},
-		"delete": func(t *rapid.T) {
-			k := key.Draw(t, "key")
-			must(t, s.Delete(k))
-			delete(want, k)
-		},
-		"get": func(t *rapid.T) {
-			k := key.Draw(t, "key")
-			v, err := s.Get(k)
-			must(t, err)
-			has, err := s.Has(k)
-			must(t, err)
-			if w, ok := want[k]; has != ok || string(v) != w || (v == nil) == ok {
-				t.Fatalf("row %q is %q (nil: %t, has: %t), want %q (there: %t)", k, v, v == nil, has, w, ok)
-			}
-		},
-		"ascend": func(t *rapid.T) {
-			from := key.Draw(t, "from")
-			wantWalk(t, s.Ascend, from, expected(want, from, ""))
-		},
-		"iterate": func(t *rapid.T) {
-			from, limit := key.Draw(t, "from"), key.Draw(t, "limit")
-			wantWalk(t, iterate(t, s, limit), from, expected(want, from, limit))
-		},
-		"seek": func(t *rapid.T) { seek(t, s, want, key) },
-		"": func(t *rapid.T) {
-			if s.Len() != len(want) {
-				t.Fatalf("store has %d rows, want %d", s.Len(), len(want))
-			}
-		},
-	})
-}
-
-func must(t interface{ Fatal(...any) }, err error) {
+func noError(t interface{ Fatal(...any) }, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// expected is what a walk must find.
-func expected(rows map[string]string, from, limit string) []string {
-	var found []string
-	for _, k := range slices.Sorted(maps.Keys(rows)) {
-		if k >= from && (limit == "" || k < limit) {
-			found = append(found, fmt.Sprintf("%q=%q", k, rows[k]))
-		}
+// recounter is a store that can be checked from inside.
+type recounter interface{ Recount() (store.Size, error) }
+
+// sound checks a store from inside, if it can be.
+func sound(t interface {
+	Fatal(...any)
+	Fatalf(string, ...any)
+}, s rowStore,
+) {
+	r, ok := s.(recounter)
+	if !ok {
+		return
 	}
-	return found
+	want, err := r.Recount()
+	noError(t, err)
+	if got := s.Size(); got != want {
+		t.Fatalf("size is %+v, want %+v", got, want)
+	}
 }
 
-func wantWalk(t *rapid.T, walk func(string, func(string, []byte) bool), from string, want []string) {
-	var got []string
-	walk(from, func(k string, v []byte) bool {
-		got = append(got, fmt.Sprintf("%q=%q", k, v))
+func TestAStoreIsAMapWithAnOffset(t *testing.T) {
+	t.Parallel()
+	forEach(t, func(t *testing.T, open func() rowStore) {
+		rapid.Check(t, func(t *rapid.T) { compare(t, open()) })
+	})
+}
+
+// compare changes and reads a store at random, beside a map.
+func compare(t *rapid.T, s rowStore) {
+	m := &model{s: s, rows: map[string]string{}, at: -1}
+	defer s.Close()
+	t.Repeat(map[string]func(*rapid.T){
+		"apply":     m.apply,
+		"fill":      m.fill,
+		"empty":     m.empty,
+		"old":       m.old,
+		"get":       m.get,
+		"ascend":    m.ascend,
+		"all":       m.all,
+		"keep some": m.keep,
+		"":          m.counts,
+	})
+}
+
+// model is a store and what must be in it.
+type model struct {
+	s    rowStore
+	rows map[string]string
+	at   int64 // offset of the last batch
+	kept []kept
+}
+
+// kept is a row that a reader holds on to.
+type kept struct {
+	row  []byte
+	want string
+}
+
+// keys are of three sorts: few and short, with what is special about bytes; many
+// that begin alike, as customers do; and some that are long.
+var keys = rapid.OneOf(
+	rapid.StringMatching(`[a-c~\x00é]{0,3}`),
+	rapid.Map(rapid.IntRange(0, 400), func(n int) string { return fmt.Sprintf("customer-%05d", n) }),
+	rapid.Map(rapid.IntRange(1, 300), func(n int) string { return string(bytes.Repeat([]byte("k"), n)) }),
+)
+
+var values = rapid.OneOf(
+	rapid.Just[[]byte](nil),
+	rapid.SliceOfN(rapid.Byte(), 0, 20),
+	rapid.Map(rapid.IntRange(0, 700), func(n int) []byte { return bytes.Repeat([]byte("v"), n) }),
+)
+
+type change struct {
+	key   string
+	value []byte
+}
+
+// commit applies changes in buffers that are used again for each.
+func (m *model) commit(t *rapid.T, changes []change) {
+	m.at += int64(rapid.IntRange(1, 3).Draw(t, "ahead"))
+	var key, value []byte
+	noError(t, m.s.Apply(m.at, func(yield func(string, []byte) bool) {
+		for _, c := range changes {
+			key = append(key[:0], c.key...)
+			k := unsafe.String(unsafe.SliceData(key), len(key))
+			if value = append(value[:0], c.value...); c.value == nil {
+				value = nil
+			} else if value == nil {
+				value = []byte{}
+			}
+			if !yield(k, value) {
+				t.Fatal("the store does not take the whole batch")
+			}
+			for i := range key {
+				key[i] = '!'
+			}
+			for i := range value {
+				value[i] = '!'
+			}
+		}
+	}))
+	for _, c := range changes {
+		if m.rows[c.key] = string(c.value); c.value == nil {
+			delete(m.rows, c.key)
+		}
+	}
+}
+
+func (m *model) apply(t *rapid.T) {
+	var changes []change
+	for range rapid.IntRange(0, 60).Draw(t, "changes") {
+		changes = append(changes, change{keys.Draw(t, "key"), values.Draw(t, "value")})
+	}
+	m.commit(t, changes)
+}
+
+// fill adds rows in ascending, descending or mixed order.
+func (m *model) fill(t *rapid.T) {
+	n, step := rapid.IntRange(1, 250).Draw(t, "rows"), rapid.SampledFrom([]int{1, -1, 619}).Draw(t, "step")
+	value := rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "value")
+	var changes []change
+	for i := range n {
+		changes = append(changes, change{fmt.Sprintf("fill-%07d", (i*step%n+n)%n), append([]byte{}, value...)})
+	}
+	m.commit(t, changes)
+}
+
+// empty deletes most rows.
+func (m *model) empty(t *rapid.T) {
+	var changes []change
+	left := rapid.IntRange(1, 9).Draw(t, "left")
+	for i, k := range slices.Sorted(maps.Keys(m.rows)) {
+		if i%10 >= left {
+			changes = append(changes, change{k, nil})
+		}
+	}
+	m.commit(t, changes)
+}
+
+// old applies a batch that the store has already.
+func (m *model) old(t *rapid.T) {
+	if m.at < 0 {
+		return
+	}
+	noError(t, m.s.Apply(rapid.Int64Range(-2, m.at).Draw(t, "old"), func(yield func(string, []byte) bool) {
+		yield("a", []byte("of old"))
+	}))
+}
+
+func (m *model) get(t *rapid.T) { m.row(t, keys.Draw(t, "key")) }
+
+func (m *model) row(t *rapid.T, key string) []byte {
+	v, err := m.s.Get(key)
+	noError(t, err)
+	if want, ok := m.rows[key]; string(v) != want || (v == nil) == ok {
+		t.Fatalf("row %q is %q (nil: %t), want %q (there: %t)", key, v, v == nil, want, ok)
+	}
+	return v
+}
+
+// keep holds on to rows, to be looked at after every step.
+func (m *model) keep(t *rapid.T) {
+	for k := range m.rows {
+		m.kept = append(m.kept, kept{m.row(t, k), m.rows[k]})
+		if len(m.kept)%20 == 0 {
+			return
+		}
+	}
+}
+
+func (m *model) ascend(t *rapid.T) { m.walk(t, keys.Draw(t, "from")) }
+
+func (m *model) walk(t *rapid.T, from string) {
+	var want, got []string
+	for _, k := range slices.Sorted(maps.Keys(m.rows)) {
+		if k >= from {
+			want = append(want, k, m.rows[k])
+		}
+	}
+	noError(t, m.s.Ascend(from, func(k string, v []byte) bool {
+		got = append(got, k, string(v))
 		return true
-	})
+	}))
 	if !slices.Equal(got, want) {
-		t.Fatalf("walk from %q gives %v, want %v", from, got, want)
+		t.Fatalf("walk from %q meets %q, want %q", from, got, want)
 	}
 }
 
-func iterate(t *rapid.T, s kind, limit string) func(string, func(string, []byte) bool) {
-	return func(from string, yield func(string, []byte) bool) {
-		it, err := s.IteratorWithRange([]byte(from), []byte(limit))
-		must(t, err)
-		defer it.Release()
-		for it.Next() {
-			v, err := it.Value()
-			must(t, err)
-			if !yield(string(it.Key()), v) {
-				return
-			}
-		}
-		if it.Next() || it.Key() != nil || it.Err() != nil {
-			t.Fatal("iterator goes on behind its end")
+func (m *model) counts(t *rapid.T) {
+	if n := m.s.Len(); n != len(m.rows) {
+		t.Fatalf("store has %d rows, want %d", n, len(m.rows))
+	}
+	if at, err := m.s.GetOffset(-1); err != nil || at != m.at {
+		t.Fatalf("offset is %d, %v, want %d", at, err, m.at)
+	}
+	sound(t, m.s)
+}
+
+func (m *model) all(t *rapid.T) {
+	for k := range m.rows {
+		m.row(t, k)
+	}
+	m.walk(t, "")
+	for _, k := range m.kept {
+		if string(k.row) != k.want {
+			t.Fatalf("row changed to %q under its reader, want %q", k.row, k.want)
 		}
 	}
-}
-
-func seek(t *rapid.T, s kind, rows map[string]string, key *rapid.Generator[string]) {
-	from, limit, to := key.Draw(t, "from"), key.Draw(t, "limit"), key.Draw(t, "to")
-	it, err := s.IteratorWithRange([]byte(from), []byte(limit))
-	must(t, err)
-	defer it.Release()
-	it.Next()
-	want := expected(rows, max(from, to), limit)
-	if got := it.Seek([]byte(to)); got != (len(want) > 0) {
-		t.Fatalf("seek to %q finds a row: %t, want %v", to, got, want)
-	}
-	for _, w := range want {
-		v, err := func() ([]byte, error) { it.Next(); return it.Value() }()
-		must(t, err)
-		if got := fmt.Sprintf("%q=%q", it.Key(), v); got != w {
-			t.Fatalf("after a seek the row is %s, want %s", got, w)
-		}
-	}
-}
-
-func TestAStoreKeepsItsOwnCopies(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, open func() kind) {
-		s := open()
-		value := []byte("before")
-		must(t, s.Set("k", value))
-		copy(value, "AFTER!")
-		old, err := s.Get("k")
-		must(t, err)
-		must(t, s.Set("k", []byte("behind")))
-		if !bytes.Equal(old, []byte("before")) {
-			t.Errorf("value changed to %q under its reader", old)
-		}
-	})
-}
-
-func TestAnOffsetIsTheDefaultUntilItIsSet(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, open func() kind) {
-		s := open()
-		must(t, s.Open())
-		if o, err := s.GetOffset(-3); err != nil || o != -3 {
-			t.Errorf("offset of an empty store is %d, %v, want -3", o, err)
-		}
-		must(t, s.SetOffset(0))
-		if o, err := s.GetOffset(-3); err != nil || o != 0 {
-			t.Errorf("offset is %d, %v, want 0", o, err)
-		}
-		must(t, s.MarkRecovered())
-		must(t, s.Close())
-	})
-}
-
-// TestAWalkMeetsEveryLastingRowOnce writes into the store from within the walk.
-func TestAWalkMeetsEveryLastingRowOnce(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, open func() kind) {
-		s := open()
-		const lasting = 5000
-		for i := range lasting {
-			must(t, s.Set(fmt.Sprintf("%05d", 2*i), []byte("v")))
-		}
-		var got []string
-		last, n := "", 0
-		s.Ascend("", func(k string, _ []byte) bool {
-			if k <= last && last != "" {
-				t.Fatalf("key %s comes after %s", k, last)
-			}
-			last = k
-			if len(k) == 5 && k[4]%2 == 0 {
-				got = append(got, k)
-			}
-			n++
-			must(t, s.Set(fmt.Sprintf("%05d", (n*7919)%(2*lasting)|1), []byte("new"))) // odd: comes and goes
-			must(t, s.Delete(fmt.Sprintf("%05d", (n*104729)%(2*lasting)|1)))
-			return true
-		})
-		if len(got) != lasting || !slices.IsSorted(got) {
-			t.Errorf("walk met %d lasting rows, want %d in order", len(got), lasting)
-		}
-	})
-}
-
-func TestReadersAndWritersDoNotDisturbEachOther(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, open func() kind) {
-		s := open()
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			for i := range 20_000 {
-				k := fmt.Sprint(i % 700)
-				s.Set(k, []byte(k))
-				s.SetOffset(int64(i))
-				if i%3 == 0 {
-					s.Delete(fmt.Sprint((i * 31) % 700))
-				}
-			}
-		}()
-		for running := true; running; {
-			select {
-			case <-done:
-				running = false
-			default:
-			}
-			last := ""
-			s.Ascend("", func(k string, v []byte) bool {
-				if string(v) != k && v != nil || k <= last && last != "" {
-					t.Errorf("row %q after %q is %q", k, last, v)
-					return false
-				}
-				last = k
-				return true
-			})
-		}
-	})
 }

@@ -23,6 +23,7 @@ const (
 	LostRow           Class = "lost row"            // the table has no row, or an older one
 	ResurrectedRow    Class = "resurrected row"     // the table has a row of an erased customer
 	StaleView         Class = "stale view"          // a lookup is answered with something else
+	StaleStore        Class = "stale store"         // a stopped process would start with something else
 	MetricLie         Class = "metric lie"          // a counter differs from what the topics hold
 	LetterMissing     Class = "dead letter missing" // refused, and no letter says so
 	LetterWrong       Class = "dead letter wrong"   // the letter's code or its copy of the record

@@ -51,7 +51,7 @@ func (w *walk) table(ctx context.Context, m *model) error {
 		}
 	}
 	w.absent(m, newest)
-	return nil
+	return w.stores(ctx, m, newest)
 }
 
 // absent looks for rows that the table does not have.
@@ -68,9 +68,29 @@ func (w *walk) absent(m *model, newest map[string]stored) {
 	}
 }
 
+// encodes reports whether b is what an encoder makes of m.
+func encodes(m proto.Message, b []byte) bool {
+	want, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	return err == nil && bytes.Equal(want, b)
+}
+
+// rowDiffers returns in which field the encoded row is another than row, "" if
+// in none; ok is false when it cannot be decoded.
+func rowDiffers(row *billing.Row, encoded []byte) (field string, ok bool) {
+	want := rowMessage(row)
+	if encodes(want, encoded) {
+		return "", true
+	}
+	var r billingv1.AccountRow
+	if proto.Unmarshal(encoded, &r) != nil {
+		return "", false
+	}
+	return differs(want, &r), true
+}
+
 func (w *walk) compare(key string, row *billing.Row, got stored) {
 	want := rowMessage(row)
-	if b, err := (proto.MarshalOptions{Deterministic: true}).Marshal(want); err == nil && bytes.Equal(b, got.value) {
+	if encodes(want, got.value) {
 		return
 	}
 	if got.value == nil {

@@ -34,6 +34,7 @@ type Config struct {
 	WithoutAccount    bool // run leaves the account out of updates
 
 	Views    []string // base URLs whose lookups are compared
+	Stores   []string // directories in which OpenStore finds what stopped processes left
 	Metrics  []string // URLs of metrics; their sums are compared
 	History  string   // file of what the producer knows; "" for none
 	Manifest string   // file of topic ids; "" for none
@@ -47,6 +48,8 @@ type Config struct {
 	Versions map[string]string // copied into the report
 	Progress func(done, total int64)
 	Client   *http.Client // for Views and Metrics; nil: one with ReadTimeout
+
+	OpenStore OpenStore // required for Stores
 }
 
 // ErrConfig says that a Config asks for what there is not.
@@ -66,8 +69,10 @@ func (c *Config) complete() error {
 		return fmt.Errorf("%w: mode is %q, want %s or %s", ErrConfig, c.Mode, ModeFull, ModeChain)
 	case c.Guarantee != ExactlyOnce && c.Guarantee != AtLeastOnce:
 		return fmt.Errorf("%w: guarantee is %q, want %s or %s", ErrConfig, c.Guarantee, ExactlyOnce, AtLeastOnce)
-	case (c.Online || c.Mode == ModeChain) && len(c.Views)+len(c.Metrics) > 0:
-		return fmt.Errorf("%w: views and metrics are given, want them with mode full of a group at rest", ErrConfig)
+	case (c.Online || c.Mode == ModeChain) && len(c.Views)+len(c.Metrics)+len(c.Stores) > 0:
+		return fmt.Errorf("%w: views, stores and metrics are given, want them with mode full of a group at rest", ErrConfig)
+	case len(c.Stores) > 0 && c.OpenStore == nil:
+		return fmt.Errorf("%w: stores are given and nothing that opens them, want both", ErrConfig)
 	}
 	return nil
 }
@@ -138,10 +143,8 @@ func (c *check) run(ctx context.Context) error {
 	if err := c.measure(ctx); err != nil {
 		return err
 	}
-	for p := range c.partitions {
-		if err := c.partition(ctx, p); err != nil {
-			return err
-		}
+	if err := c.allPartitions(ctx); err != nil {
+		return err
 	}
 	c.unprocessed()
 	if !c.online {
@@ -154,6 +157,22 @@ func (c *check) run(ctx context.Context) error {
 		return err
 	}
 	return c.metrics(ctx)
+}
+
+// allPartitions judges one partition after the other, and lets nobody change
+// the stores meanwhile.
+func (c *check) allPartitions(ctx context.Context) error {
+	release, err := c.openStores(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	for p := range c.partitions {
+		if err := c.partition(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // names are the topics of a mode.

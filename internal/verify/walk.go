@@ -30,6 +30,7 @@ type check struct {
 	maxLetter  int
 	history    *history
 	rows       *model
+	dumps      map[int32][]Dump // by partition
 }
 
 // partition judges one partition: input, updates and letters side by side, then

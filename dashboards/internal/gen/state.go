@@ -2,7 +2,7 @@ package main
 
 // state answers: who has which partition, and how far is recovery?
 func state() dashboard {
-	return page("state", "State and recovery", partitions(), recovery())
+	return page("state", "State and recovery", partitions(), recovery(), kept())
 }
 
 func partitions() row {
@@ -64,5 +64,48 @@ func recovery() row {
 			"Median and 99th percentile of the time that one partition's recovery took, by role. Normal: seconds. "+
 				"If it grows with time: the changelog does; see that compaction runs on the brokers.",
 			unitSeconds, halfAndMost(series, "recovery_duration_seconds", "role")...)},
+	}}
+}
+
+func kept() row {
+	return row{title: "Store", height: 8, places: []place{
+		{8, timeSeries("Customers",
+			"Customers whose rows an instance holds. Normal: all of them where there is a view, its share without one. "+
+				"If it falls: partitions went elsewhere, or customers were removed.",
+			unitShort, query("{{instance}}", sumBy("instance", series("store_keys"))))},
+		{8, timeSeries("Size",
+			"What the rows take up in memory and on disk, by instance. Normal: grows with the customers and their histories. "+
+				"If it nears what the machine has: add instances, or use the store on disk.",
+			unitBytes, query("{{instance}} {{kind}}", sumBy("instance, kind", series("store_size_bytes"))))},
+		{4, stat("Since last saved",
+			"How long ago the state was saved, of the partition for which that is longest. Normal: below the snapshot interval, while events come. "+
+				"If older: a start takes longer; see the log for what cannot be written.",
+			unitDuration, query("{{instance}}", "time() - (min by (instance) ("+series("store_snapshot_timestamp_seconds")+") > 0)"))},
+		{4, timeSeries("Built anew",
+			"Partitions whose saved state could not be used, by reason. Normal: none; missing at the first start. "+
+				"If corrupt: look at the disk; if foreign: topics or cluster were made anew.",
+			unitShort, query("{{reason}}", sumBy("reason", grown(series("store_rebuilds_total")))))},
+		{12, timeSeries("Operations",
+			"What is done to the state per second: rows looked up, set and deleted, walks, batches, saves. Normal: gets and sets follow the events, scans the lists that are asked for. "+
+				"If gets grow alone: see the lookups.",
+			unitCommits, query("{{op}}", sumBy("op", rate(series("store_operations_total", `result="ok"`)))))},
+		{12, timeSeries("Operation p99",
+			"99th percentile of the time of an operation on the state; a scan takes as long as what is done with its rows. Normal: gets and batches below a millisecond, snapshots below seconds. "+
+				"If gets are slow: with the store on disk, rows come from the disk; give it memory, or add instances.",
+			unitSeconds, query("{{op}}", quantile(0.99, series, "store_operation_duration_seconds", "op")))},
+		{8, timeSeries("Behind, of spare copies",
+			"Offsets that an instance's copies of partitions owned elsewhere are behind the changelog, the worst of each. Normal: below what a second brings. "+
+				"If it grows: a takeover takes longer; look at the instance's processor time and its log.",
+			unitShort, query("{{instance}}", worst("instance", series("standby_lag_records"))))},
+		{8, timeSeries("Free in the data directory",
+			"Share of the file system of the data directory that is free. Normal: above a tenth. "+
+				"If less: rows are not saved, and with the store on disk processing stops; make room.",
+			unitRatio, query("{{instance}}", worst("instance", series("data_dir_free_bytes"))+" / "+worst("instance", series("data_dir_capacity_bytes"))),
+		).most(1)},
+		{8, timeSeries("Size of the data directory's file system",
+			"Bytes of the file system of the data directory, and those that are free. Normal: as it was planned. "+
+				"If the free ones fall steadily: see Size.",
+			unitBytes, query("{{instance}} all", worst("instance", series("data_dir_capacity_bytes"))),
+			query("{{instance}} free", worst("instance", series("data_dir_free_bytes"))))},
 	}}
 }
