@@ -41,13 +41,12 @@ func (r *results) add(format string, args ...any) {
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	seed = uint64(time.Now().UnixNano() % 1e9)
-	if s, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64); err == nil {
-		seed = s
+	err := configure()
+	if err != nil {
+		fmt.Println(err)
+		return 1
 	}
-	budget, _ = time.ParseDuration(os.Getenv("BUDGET")) // not said, or unusable: the short run
 	fmt.Printf("SEED=%d BUDGET=%v\n", seed, budget)
-	var err error
 	if artefacts, err = os.MkdirTemp("", "billstream-chaos-"); err != nil {
 		fmt.Println(err)
 		return 1
@@ -76,6 +75,23 @@ func run(m *testing.M) int {
 		os.RemoveAll(artefacts)
 	}
 	return code
+}
+
+// configure reads the seed and the budget. One that was given and cannot be read
+// is an error: the run would not be the one that was asked for.
+func configure() (err error) {
+	seed = uint64(time.Now().UnixNano() % 1e9)
+	if s := os.Getenv("SEED"); s != "" {
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			return fmt.Errorf("SEED is %q, want a whole number", s)
+		}
+	}
+	if b := os.Getenv("BUDGET"); b != "" {
+		if budget, err = time.ParseDuration(b); err != nil || budget < 0 {
+			return fmt.Errorf("BUDGET is %q, want a time such as 8h", b)
+		}
+	}
+	return nil
 }
 
 // scaled is n in the short run, and more when there is a budget.
