@@ -180,11 +180,11 @@ func TestServersOfLookupsAreCompared(t *testing.T) {
 			t.Errorf("figures of %s are %+v, want all above 0 and answers of some size", l.Way, l)
 		}
 	}
-	if len(r.Lookups) != 3 || keys[bench.Echo] != 1 || keys[bench.Lookup] != 1 || keys[bench.Batch] != 100 {
-		t.Errorf("servers are %v, want each of echo, lookup and batch once", keys)
+	if len(r.Lookups) != 4 || keys[bench.Echo] != 1 || keys[bench.Bare] != 1 || keys[bench.Lookup] != 1 || keys[bench.Batch] != 100 {
+		t.Errorf("servers are %v, want each of echo, net/http, lookup and batch once", keys)
 	}
-	if len(r.Arms) != 0 || len(r.Ratios) != 1 || r.Ratios[0].Of != bench.Lookup || r.Ratios[0].To != bench.Echo {
-		t.Errorf("arms are %v and ratios %v, want the one of lookup to echo", r.Arms, r.Ratios)
+	if len(r.Arms) != 0 || len(r.Ratios) != 2 || r.Ratios[0].Of != bench.Lookup || r.Ratios[1].Of != bench.Bare {
+		t.Errorf("arms are %v and ratios %v, want those of lookup and net/http to echo", r.Arms, r.Ratios)
 	}
 }
 

@@ -84,6 +84,8 @@ func Child(ctx context.Context, in io.Reader, out io.Writer) (err error) {
 		return embedded(lines, json.NewEncoder(out), s)
 	case Echo:
 		return serveEcho(lines, json.NewEncoder(out), s)
+	case Bare:
+		return serveBare(lines, json.NewEncoder(out), s)
 	case Lookup:
 		return serveLookups(lines, json.NewEncoder(out), s)
 	case pauser:

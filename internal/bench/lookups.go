@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,11 +18,17 @@ const (
 	// Echo is the least that answers HTTP: a socket, the end of a request, bytes
 	// that lie ready. They are as many as those of a lookup.
 	Echo Way = "echo"
+	// Bare is net/http with the data listener's limits and mux, and the same
+	// bytes: what it needs above Echo is not the program's to save.
+	Bare Way = "net/http"
 	// Lookup is the program's data listener, asked for one account at a time.
 	Lookup Way = "lookup"
 	// Batch is the same one, asked for batchKeys at a time.
 	Batch Way = "batch"
 )
+
+// lookupWays are the servers in the order of a table.
+var lookupWays = []Way{Echo, Bare, Lookup, Batch}
 
 const (
 	// batchKeys is how many accounts a request of Batch is about.
@@ -61,21 +68,24 @@ func (b *bench) lookups(ctx context.Context, deadline time.Time) (all []Looked, 
 		return nil, err
 	}
 	defer product.kill()
-	echo, err := start(ctx, b.pins.command(b.o.Exe), spec{Way: Echo, Bytes: len(p.account(0))})
-	if err != nil {
-		return nil, err
+	servers := map[Way]*process{Lookup: product, Batch: product}
+	for _, w := range []Way{Echo, Bare} {
+		server, err := start(ctx, b.pins.command(b.o.Exe), spec{Way: w, Bytes: len(p.account(0))})
+		if err != nil {
+			return nil, err
+		}
+		defer server.kill()
+		servers[w] = server
 	}
-	defer echo.kill()
 	if err := p.checkLookups(ctx, product.first.Addr); err != nil {
 		return nil, err
 	}
-	servers := map[Way]*process{Echo: echo, Lookup: product, Batch: product}
 	g, order := newGuard(), rand.New(rand.NewPCG(b.o.Seed, 4))
 	for round := range b.o.Rounds + 1 {
 		if round == 0 && b.o.cold {
 			continue
 		}
-		ways := []Way{Echo, Lookup, Batch}
+		ways := slices.Clone(lookupWays)
 		if round > 1 && time.Now().Add(time.Duration(len(ways)*b.o.tries)*(b.o.LookupTime+time.Second)).After(deadline) {
 			break
 		}
@@ -286,16 +296,19 @@ func lookupRatios(all []Looked) []Ratio {
 		}
 		byRound[l.Round][l.Way] = l.CPUPerRequest
 	}
-	var values []float64
-	for _, m := range byRound {
-		if m[Echo] > 0 && m[Lookup] > 0 {
-			values = append(values, m[Lookup]/m[Echo])
+	var ratios []Ratio
+	for _, w := range []Way{Lookup, Bare} {
+		var values []float64
+		for _, m := range byRound {
+			if m[Echo] > 0 && m[w] > 0 {
+				values = append(values, m[w]/m[Echo])
+			}
+		}
+		if len(values) > 0 {
+			ratios = append(ratios, Ratio{Of: w, To: Echo, What: lookupCPU, Spread: spread(values)})
 		}
 	}
-	if len(values) == 0 {
-		return nil
-	}
-	return []Ratio{{Of: Lookup, To: Echo, What: lookupCPU, Spread: spread(values)}}
+	return ratios
 }
 
 // lookupCPU is what the ratio of two servers is about.

@@ -36,7 +36,7 @@ func (r *Report) printLookups(t *table) {
 	}
 	t.row("")
 	t.row("lookups", "CPU us/request", "requests/s", "keys/s of a core", "allocs/request", "answer, B")
-	for _, w := range []Way{Echo, Lookup, Batch} {
+	for _, w := range lookupWays {
 		of := r.lookedBy(w)
 		if len(of) == 0 {
 			continue

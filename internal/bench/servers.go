@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,6 +41,12 @@ func serveLookups(lines *bufio.Scanner, out *json.Encoder, s spec) error {
 	if err != nil {
 		return err
 	}
+	return serveHTTP(lines, out, h, registry)
+}
+
+// serveHTTP serves h with the limits of the program's listeners, until the input
+// ends.
+func serveHTTP(lines *bufio.Scanner, out *json.Encoder, h http.Handler, registry *prometheus.Registry) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -119,6 +126,19 @@ func serveEcho(lines *bufio.Scanner, out *json.Encoder, s spec) error {
 	}()
 	err = (&arm{registry: prometheus.NewRegistry()}).serve(lines, out, hello{Addr: l.Addr().String()})
 	return errors.Join(err, l.Close())
+}
+
+// serveBare answers every request with the same bytes through net/http, until
+// the input ends.
+func serveBare(lines *bufio.Scanner, out *json.Encoder, s spec) error {
+	body := bytes.Repeat([]byte("x"), s.Bytes)
+	header, length := []string{"application/json"}, []string{strconv.Itoa(len(body))}
+	var mux http.ServeMux
+	mux.HandleFunc("GET /v1/accounts/{customer}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Content-Type"], w.Header()["Content-Length"] = header, length
+		_, _ = w.Write(body) // the client sees what is missing
+	})
+	return serveHTTP(lines, out, &mux, prometheus.NewRegistry())
 }
 
 // echo answers what ends with an empty line: requests without a body.

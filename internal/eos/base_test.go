@@ -188,10 +188,16 @@ func TestWithoutAViewWhatIsNotOwnedIsLetGo(t *testing.T) {
 	t.Parallel()
 	for _, followed := range []bool{false, true} {
 		bases, b := opened(t)
-		bases.cfg.Followed = followed
+		b.beFollowed(followed)
 		bases.own([]int32{0})
 		if b.Rows() == nil {
 			t.Fatal("owned base is gone")
+		}
+		if err := bases.disown([]int32{0}); err != nil {
+			t.Fatal(err)
+		}
+		if b.Rows() == nil {
+			t.Error("base is gone before it is known who owns it next")
 		}
 		bases.own(nil)
 		if kept := b.Rows() != nil && b.Whole(); kept != followed {

@@ -3,6 +3,7 @@ package eos
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -121,20 +122,18 @@ func (b *Bases) own(partitions []int32) {
 	}
 }
 
-// disown gives partitions back.
-func (b *Bases) disown(partitions []int32) error {
+// disown gives partitions back, each of them, whatever becomes of one.
+func (b *Bases) disown(partitions []int32) (err error) {
 	lost := false
 	for _, n := range partitions {
-		if err := b.At(n).disown(); err != nil {
-			return err
-		}
+		err = errors.Join(err, b.At(n).disown())
 		lost = lost || b.At(n).lost.Load()
 		b.changed(n)
 	}
 	if lost && b.cfg.Followed && b.cfg.OnLost != nil {
 		b.cfg.OnLost()
 	}
-	return nil
+	return err
 }
 
 // open opens the store of a base at its first recovery.
