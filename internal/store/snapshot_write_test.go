@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -146,8 +147,8 @@ func TestANewSnapshotTakesThePlaceOfTheFormer(t *testing.T) {
 const snappedDir = "BILLSTREAM_TEST_SNAPPED_DIR"
 
 // TestAKilledProcessLeavesAWholeSnapshot kills a process that writes one
-// snapshot after the other: the last one that it has told of must be there, or
-// the next.
+// snapshot after the other, at any moment and as soon as a file is half written,
+// in turn: the last one that it has told of must be there, or the next.
 func TestAKilledProcessLeavesAWholeSnapshot(t *testing.T) {
 	if dir := os.Getenv(snappedDir); dir != "" {
 		writeUntilKilled(t, dir)
@@ -155,9 +156,14 @@ func TestAKilledProcessLeavesAWholeSnapshot(t *testing.T) {
 	}
 	t.Parallel()
 	dir := t.TempDir()
+	half := filepath.Join(dir, "billing-table-3.snapshot.tmp")
 	halves := 0
-	for range 15 {
-		told := killWriter(t, dir)
+	for i := range 16 {
+		meet := ""
+		if i%2 == 0 {
+			meet = half
+		}
+		told := killWriter(t, dir, meet)
 		a, snap, err := loadSnap(dir)
 		if err != nil || snap.From != told && snap.From != told+1 {
 			t.Fatalf("after a kill the snapshot is at %d, %v, want %d or the next", snap.From, err, told)
@@ -165,7 +171,7 @@ func TestAKilledProcessLeavesAWholeSnapshot(t *testing.T) {
 		if n := a.Len(); n != rowsAt(snap.From) {
 			t.Fatalf("snapshot at %d has %d rows, want %d", snap.From, n, rowsAt(snap.From))
 		}
-		if _, err := os.Stat(filepath.Join(dir, "billing-table-3.snapshot.tmp")); err == nil {
+		if _, err := os.Stat(half); err == nil {
 			halves++
 		}
 	}
@@ -178,9 +184,10 @@ func TestAKilledProcessLeavesAWholeSnapshot(t *testing.T) {
 // rowsAt is how many rows the snapshot at an offset has.
 func rowsAt(offset int64) int { return 5000 + int(offset%7) }
 
-// killWriter starts a process that writes snapshots, kills it at some moment,
-// and returns the offset of the last one that it has told of.
-func killWriter(t *testing.T, dir string) (told int64) {
+// killWriter starts a process that writes snapshots, kills it at some moment, or
+// when there is a file meet if it has a name, and returns the offset of the last
+// snapshot that the process has told of.
+func killWriter(t *testing.T, dir, meet string) (told int64) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -197,7 +204,15 @@ func killWriter(t *testing.T, dir string) (told int64) {
 			t.Fatalf("process said %q, want what it wrote", lines.Text())
 		}
 		if dead == nil {
-			dead = time.AfterFunc(later, func() { _ = c.Process.Kill() })
+			dead = time.AfterFunc(later, func() {
+				for meet != "" && ctx.Err() == nil {
+					if _, err := os.Stat(meet); err == nil {
+						break
+					}
+					runtime.Gosched()
+				}
+				_ = c.Process.Kill()
+			})
 		}
 	}
 	if err := c.Wait(); err == nil || dead == nil {
