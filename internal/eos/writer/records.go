@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -69,6 +70,30 @@ func (m *metrics) produce(ctx context.Context, client *kgo.Client, records []*kg
 		return fmt.Errorf("wait for acknowledgements: %w", errors.Join(flushed, context.Cause(ctx)))
 	case b.acked != len(records):
 		return fmt.Errorf("acknowledged records are %d, want %d", b.acked, len(records))
+	}
+	return nil
+}
+
+// known waits until the client knows the partitions of records that it has
+// written. At a topic's first records it writes these a moment before it keeps
+// the partitions (kgo v1.22.2, storePartitionsUpdate). The end of a transaction
+// goes by those that are kept: it would leave the sequence numbers of the others
+// as they are, which the broker refuses in the next transaction, and one without
+// any other partition would be aborted, and yet end without an error.
+func known(ctx context.Context, client *kgo.Client, records []*kgo.Record) error {
+	last := ""
+	for _, r := range records {
+		for r.Topic != last {
+			if leader, _, _ := client.PartitionLeader(r.Topic, r.Partition); leader >= 0 {
+				last = r.Topic
+				continue
+			}
+			select {
+			case <-time.After(time.Millisecond):
+			case <-ctx.Done():
+				return fmt.Errorf("wait for the client to know %s/%d: %w", r.Topic, r.Partition, context.Cause(ctx))
+			}
+		}
 	}
 	return nil
 }

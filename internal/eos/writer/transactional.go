@@ -132,6 +132,9 @@ func (w *Transactional) produce(ctx context.Context, client *kgo.Client, e *eos.
 	if err := w.metrics.produce(ctx, client, records); err != nil {
 		return err
 	}
+	if err := known(ctx, client, records); err != nil {
+		return err
+	}
 	failpoint.Hit("eos.after-produce")
 	setLastRows(e, table)
 	return nil
