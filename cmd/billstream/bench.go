@@ -97,6 +97,9 @@ func (b *benchCommand) report(ctx context.Context, p *program) (*bench.Report, e
 	if b.From != "" {
 		return readReport(b.From)
 	}
+	if b.Rounds < 1 {
+		return nil, &usage{err: fmt.Errorf("rounds are %d, want 1 or more", b.Rounds)}
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find the program's own file: %w", err)

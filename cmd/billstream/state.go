@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"time"
 
@@ -29,6 +30,15 @@ func (f *stateFlags) nothingThere() string {
 	return fmt.Sprintf("no state in %s: run reads the whole changelog", app.StateDir(f.DataDir))
 }
 
+// there says that the data directory is not: nobody has kept state in a directory
+// whose name is mistyped.
+func (f *stateFlags) there() error {
+	if _, err := os.Stat(f.DataDir); err != nil {
+		return &usage{err: fmt.Errorf("look for the data directory: %w", err)}
+	}
+	return nil
+}
+
 // stateInspect shows files and their rows.
 type stateInspect struct {
 	stateFlags
@@ -41,7 +51,7 @@ type stateInspect struct {
 func (*stateInspect) Help() string {
 	return `Each snapshot is read to its end, and said to be good, or why it is not. FROM is the offset of the changelog behind which run goes on; rows may be as new as THROUGH. A process may run meanwhile. Nothing is changed and no broker is asked.
 
-Rows are customer data. Exit code 1: rows were asked for and are not to be had.
+Rows are customer data. Those of a database (--store pebble) cannot be shown. Exit code 1: rows were asked for and are not to be had.
 
 Examples:
 
@@ -52,6 +62,12 @@ Examples:
 
 // Run prints the files, or rows.
 func (s *stateInspect) Run(ctx context.Context, p *program) error {
+	if s.Partition < app.AnyPartition {
+		return &usage{err: fmt.Errorf("partition is %d, want 0 or more, or %d for all", s.Partition, app.AnyPartition)}
+	}
+	if err := s.there(); err != nil {
+		return err
+	}
 	if s.Rows || s.Customer != "" {
 		return s.rows(ctx, p)
 	}
@@ -59,7 +75,19 @@ func (s *stateInspect) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	if len(files) == 0 && s.Partition != app.AnyPartition && !s.json() {
+		_, err := fmt.Fprintln(p.stdout, s.nothing())
+		return err
+	}
 	return printStateFiles(p, &s.stateFlags, files, nil)
+}
+
+// nothing is what is said when no file is there that was asked for.
+func (s *stateInspect) nothing() string {
+	if s.Partition == app.AnyPartition {
+		return s.nothingThere()
+	}
+	return fmt.Sprintf("no snapshot of partition %d in %s", s.Partition, app.StateDir(s.DataDir))
 }
 
 func (s *stateInspect) rows(ctx context.Context, p *program) error {
@@ -76,16 +104,13 @@ func (s *stateInspect) rows(ctx context.Context, p *program) error {
 	}
 	switch {
 	case files == 0:
-		fmt.Fprintln(p.stderr, s.nothingThere())
+		fmt.Fprintln(p.stderr, s.nothing())
 	case s.Customer != "" && found == 0:
 		fmt.Fprintln(p.stderr, "customer has no row in the files that were read")
 	default:
 		return nil
 	}
-	if s.Customer != "" {
-		return quiet(exitFailure)
-	}
-	return nil
+	return quiet(exitFailure)
 }
 
 // printStateFiles prints what lies in a state directory. ok, unless it is nil,

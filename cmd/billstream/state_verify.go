@@ -21,7 +21,7 @@ type stateVerify struct {
 func (*stateVerify) Help() string {
 	return `Reads every snapshot to its end: checksums, the order of keys, whether they belong to the partition, whether every row can be decoded. With --brokers also: cluster, topic, partition count, and that the changelog reaches as far. Nothing is changed, and a process may run. A database (--store pebble) is looked into with --brokers alone, and not while a process uses it.
 
-Exit code 0: all is good, or there is nothing; 1: what is printed is wrong; 2: wrong call. A file that is not good does no harm: run refuses it and reads the changelog.
+Exit code 0: all is good, or there is nothing; 1: what is printed is wrong, or was not looked into; 2: wrong call, or no data directory. A file that is not good does no harm: run refuses it and reads the changelog.
 
 Examples:
 
@@ -32,6 +32,9 @@ Examples:
 
 // Run reads the files and prints the verdict.
 func (s *stateVerify) Run(ctx context.Context, p *program) error {
+	if err := s.there(); err != nil {
+		return err
+	}
 	check := app.StateCheck{DataDir: s.DataDir, Table: app.TableBrokers{Brokers: s.Brokers, Wait: forEver(s.BrokerWait)}}
 	if len(s.Brokers) > 0 {
 		var err error

@@ -75,6 +75,9 @@ func TestAStartGoesOnFromWhatWasSaved(t *testing.T) {
 			if n := p.value("billstream_store_keys", "store", "billing"); n != customers {
 				t.Errorf("store has %v keys, want %d", n, customers)
 			}
+			if n := p.value("billstream_store_rebuilds_total", "reason", "missing"); n != 4 {
+				t.Errorf("without a file %v partitions were rebuilt, want 4", n)
+			}
 			stop(t, p)
 
 			p = start(t, c)
@@ -111,8 +114,8 @@ func TestAStartGoesOnFromWhatWasSaved(t *testing.T) {
 				}
 				p = start(t, c)
 			}
-			if n := p.value("billstream_store_rebuilds_total", "reason", "corrupt"); n == 0 {
-				t.Error("damaged state was not noticed")
+			if n := p.value("billstream_store_rebuilds_total", "reason", "corrupt"); n != 4 {
+				t.Errorf("on damaged state %v partitions were rebuilt, want 4", n)
 			}
 			if got := p.listed(); !bytes.Equal(got, want) {
 				t.Errorf("accounts on damaged state are\n%s\nwant\n%s", got, want)

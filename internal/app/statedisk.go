@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"log/slog"
 	"os"
@@ -29,19 +30,27 @@ type disk struct {
 func damaged(dir string) string { return dir + ".damaged" }
 
 // openDisk opens the database. One that cannot be used is thrown away: the
-// changelog has every row.
+// changelog has every row. It is that of all partitions, each of which counts as
+// rebuilt.
 func openDisk(dir string, origin store.Origin, rebuilt func(string), opts store.PebbleOptions) (keeper, error) {
+	all := func(reason string) {
+		for range origin.Partitions {
+			rebuilt(reason)
+		}
+	}
 	if _, err := os.Stat(damaged(dir)); err == nil {
-		opts.Log.Warn("state on disk is not used", "reason", "corrupt")
-		rebuilt("corrupt")
+		opts.Log.Warn("state on disk is not used", "reason", "corrupt", "err", "a process has met damage in it")
+		all("corrupt")
 		if err := errors.Join(os.RemoveAll(dir), os.Remove(damaged(dir))); err != nil {
 			return nil, fmt.Errorf("remove damaged state: %w", err)
 		}
+	} else if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		all("missing")
 	}
 	db, err := store.OpenPebble(dir, origin, opts)
 	if u, ok := errors.AsType[*store.UnusableError](err); ok {
 		opts.Log.Warn("state on disk is not used", "reason", u.Reason, "err", u.Err)
-		rebuilt(u.Reason)
+		all(u.Reason)
 		if err := os.RemoveAll(dir); err != nil {
 			return nil, fmt.Errorf("remove state that cannot be used: %w", err)
 		}

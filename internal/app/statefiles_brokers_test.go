@@ -165,8 +165,13 @@ func TestADatabaseIsLookedIntoWithBrokers(t *testing.T) {
 			}
 			// Without brokers nobody knows whose it is.
 			files, err = app.VerifyState(t.Context(), app.StateCheck{DataDir: dir})
-			if err != nil || len(files) != 1 || !files[0].Unread || files[0].Bytes == 0 {
-				t.Errorf("files without brokers are %+v, %v, want one that is not read", files, err)
+			if !errors.Is(err, app.ErrState) || !strings.Contains(err.Error(), "was not looked into") || len(files) != 1 || !files[0].Unread || files[0].Bytes == 0 {
+				t.Errorf("files without brokers are %+v, %v, want one that is not read, and no pass", files, err)
+			}
+			// Nor are rows of snapshots shown that lie beside it.
+			n, err := app.StateRows(t.Context(), app.StateQuery{DataDir: dir, Partition: app.AnyPartition}, func([]byte) error { return nil })
+			if n != 0 || !errors.Is(err, app.ErrState) || !strings.Contains(err.Error(), "cannot be read here") {
+				t.Errorf("rows are of %d files, %v, want none beside a database", n, err)
 			}
 		})
 	}

@@ -75,14 +75,32 @@ type StateQuery struct {
 // without a newline, each good until the next one, and says how many files it
 // read. It takes no lock: a process may run. The error is ErrState for a file
 // that cannot be read to its end; rows before the damage have been yielded by
-// then. An error of yield ends it and is returned.
+// then. A damaged file does not keep a customer's row in another one from being
+// found. Beside a database, which it cannot read, snapshots may be old: that is
+// ErrState, too. An error of yield ends it and is returned.
 func StateRows(ctx context.Context, q StateQuery, yield func(line []byte) error) (files int, err error) {
 	names, err := stateNames(q.DataDir, q.Partition)
 	if err != nil {
 		return 0, err
 	}
+	if f, ok := databaseFile(q.DataDir); ok {
+		return 0, &classed{
+			class: ErrState, err: fmt.Errorf("%s cannot be read here, and snapshots beside it may be old", f.File),
+			hint: "look customers up, or compare all rows: billstream verify --stores",
+		}
+	}
+	found := false
+	count := func(line []byte) error {
+		found = true
+		return yield(line)
+	}
+	var damaged error
 	for _, name := range names {
-		read, err := q.rows(ctx, name, yield)
+		read, err := q.rows(ctx, name, count)
+		if errors.Is(err, ErrState) && q.Customer != "" {
+			damaged = errors.Join(damaged, err)
+			continue
+		}
 		if err != nil {
 			return files, err
 		}
@@ -90,7 +108,10 @@ func StateRows(ctx context.Context, q StateQuery, yield func(line []byte) error)
 			files++
 		}
 	}
-	return files, nil
+	if found {
+		return files, nil
+	}
+	return files, damaged
 }
 
 // rows yields those of one file, unless it is gone.

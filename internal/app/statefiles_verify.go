@@ -30,7 +30,8 @@ type StateCheck struct {
 // VerifyState reads every snapshot in a data directory row by row, by partition.
 // It takes no lock: a process may run. The error is ErrState when a file cannot
 // serve; the files say which one and why. A database is looked into if there
-// are brokers to say whose it is, and no process uses it.
+// are brokers to say whose it is, and no process uses it; one that is not is
+// ErrState as well.
 func VerifyState(ctx context.Context, c StateCheck) ([]StateFile, error) {
 	table, err := c.Table.table(ctx)
 	if err != nil {
@@ -62,9 +63,21 @@ func VerifyState(ctx context.Context, c StateCheck) ([]StateFile, error) {
 			return nil, context.Cause(ctx)
 		}
 		files = append(files, f)
-		errs = append(errs, f.err())
+		errs = append(errs, f.err(), f.unread())
 	}
 	return files, errors.Join(errs...)
+}
+
+// unread is an error of class ErrState about a file of which nobody knows whether
+// it can serve.
+func (f *StateFile) unread() error {
+	if !f.Unread {
+		return nil
+	}
+	return &classed{
+		class: ErrState, err: fmt.Errorf("%s was not looked into, want brokers that know its table, and no process that uses it", f.File),
+		hint: "stop the process and name its brokers: --brokers",
+	}
 }
 
 // verifyStateFile reads a snapshot row by row. table may be nil.
