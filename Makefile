@@ -46,11 +46,11 @@ kafka-test: ## the same promises on real Apache Kafka, one broker and three (nee
 browser: ## the console page in a real browser (chromium)
 	$(GO) test -tags browser -count=1 ./views
 
-fuzz: ## every fuzz target, FUZZTIME each
+fuzz: ## every fuzz target, FUZZTIME each, a time or a count such as 20000x
 	@set -e; for pkg in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "$$pkg $$target"; \
-	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1000x $$pkg; \
 	  done; \
 	done
 

@@ -127,6 +127,9 @@ func (b *bench) cell(ctx context.Context, s situation) (c Cell, err error) {
 	t.spec = productSpec{
 		brokers: t.broker.addrs, dir: filepath.Join(kept, "data"), partitions: s.partitions, guarantee: s.guarantee,
 	}
+	if s.restarts > 0 {
+		t.spec.save = 5 * time.Second
+	}
 	if err := t.fill(ctx); err != nil {
 		return c, fmt.Errorf("fill the table: %w", err)
 	}
@@ -188,8 +191,11 @@ func (t *site) residentSoon(ctx context.Context) (int64, error) {
 	}
 }
 
-// restart stops the program, which leaves snapshots, and starts it again.
+// restart stops the program, which has left snapshots, and starts it again.
 func (t *site) restart(ctx context.Context) (r Restart, err error) {
+	if err := t.saved(ctx); err != nil {
+		return r, err
+	}
 	began := time.Now()
 	if err := t.prog.stop(); err != nil {
 		return r, err
@@ -211,6 +217,29 @@ func (t *site) restart(ctx context.Context) (r Restart, err error) {
 	}
 	r.Resident, err = t.residentSoon(ctx)
 	return r, err
+}
+
+// saved waits until each partition that has rows has a snapshot. At a stop there
+// is not enough time to save a large state for the first time.
+func (t *site) saved(ctx context.Context) error {
+	want := 0
+	for _, part := range t.people.parted() {
+		want += min(len(part), 1)
+	}
+	limit := time.After(productLimit)
+	for {
+		n, _, err := snapshots(t.spec.dir)
+		if err != nil || n >= want {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-limit:
+			return fmt.Errorf("snapshots are %d after %v, want %d", n, productLimit, want)
+		}
+	}
 }
 
 // snapshots counts the files that a start can go on from.

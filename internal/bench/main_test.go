@@ -45,10 +45,16 @@ func program(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	save := time.Duration(0)
+	if text, ok := flags["--snapshot-interval"]; ok {
+		if save, err = time.ParseDuration(text); err != nil {
+			return err
+		}
+	}
 	a, err := app.New(app.Config{
 		Brokers: []string{flags["--brokers"]}, Partitions: int32(partitions), Replication: 1, DataDir: flags["--data-dir"],
 		Listen: flags["--listen"], AdminListen: flags["--admin-listen"], Guarantee: flags["--guarantee"],
-		DrainTimeout: drain, UpdatesAccount: true,
+		DrainTimeout: drain, SnapshotInterval: save, UpdatesAccount: true,
 	}, app.Options{Notice: os.Stderr})
 	if err != nil {
 		return err

@@ -35,6 +35,7 @@ type productSpec struct {
 	dir        string // for its files
 	partitions int32
 	guarantee  string
+	save       time.Duration // between two savings of the state; 0: as the program does it
 }
 
 // readyLine is what run says once it is ready.
@@ -49,6 +50,9 @@ func (b *bench) startProduct(ctx context.Context, s productSpec) (*product, erro
 		"--brokers", strings.Join(s.brokers, ","), "--data-dir", s.dir, "--guarantee", s.guarantee,
 		"--partitions", strconv.Itoa(int(s.partitions)), "--replication", strconv.Itoa(replication),
 		"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--drain-timeout", productLimit.String())
+	if s.save > 0 {
+		command = append(command, "--snapshot-interval", s.save.String())
+	}
 	command = b.pins.command(command)
 	p := &product{cmd: exec.CommandContext(ctx, command[0], command[1:]...), words: new(tail), ended: make(chan struct{})}
 	p.cmd.WaitDelay = stopWait
